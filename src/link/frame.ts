@@ -1,0 +1,176 @@
+// Frames: one arena for all of them, made once. A frame is a small integer, its handle; its bytes lie in its slot of the
+// arena between frameStart[f] and frameEnd[f].
+//
+//   slot  |<---- headroom ---->|<------------- bytes ------------->|<- tailroom ->|
+//         slot start           frameStart[f]                       frameEnd[f]
+//
+// Outer headers are prepended into the headroom (start moves left), decapsulation moves start right; nothing is copied
+// from socket to socket. A copy is made to flood, to hold, or to capture.
+//
+// Ownership: exactly one holder. Whoever is handed a frame (transmit, receive, input, a delay line) hands it on, or ends
+// it with freeFrame. Handle 0 is "no frame"; allocFrame returns it when the pool is exhausted (DropReason.NO_BUFFER).
+//
+// The pool is the process's, as malloc is: worlds share it, and no handle ever shows in what a world puts out.
+
+import { assert } from '../base/assert.ts';
+import { fold, LITTLE_ENDIAN, swap16 } from '../wire/checksum.ts';
+
+/** Handle of a frame, 1..; 0 is none. */
+export type Frame = number;
+export const NO_FRAME: Frame = 0;
+
+/** Four nested VXLAN layers (4 x 50) and the inner Ethernet header, rounded to a cache line. */
+export const HEADROOM = 256;
+/** Small slots hold what an MTU of 1500 to 2018 makes; big ones anything an IPv4 length can say, and Ethernet. */
+const SMALL_SLOT = 2304;
+const BIG_SLOT = 66_048;
+/** Choice: 57 MB and 17 MB of address space; pages are touched only when used. */
+const SMALL_COUNT = 24_576;
+const BIG_COUNT = 256;
+const BIG_BASE = SMALL_SLOT * (SMALL_COUNT + 1);
+const COUNT = 1 + SMALL_COUNT + BIG_COUNT;
+
+/** Longest frame the pool can hold. */
+export const FRAME_MAX = BIG_SLOT - HEADROOM;
+
+const arena = new ArrayBuffer(BIG_BASE + BIG_SLOT * BIG_COUNT);
+/** Views over the whole arena. */
+export const u8 = new Uint8Array(arena);
+export const u16 = new Uint16Array(arena);
+export const u32 = new Uint32Array(arena);
+export const view = new DataView(arena);
+
+export const frameStart = new Int32Array(COUNT);
+export const frameEnd = new Int32Array(COUNT);
+/** pcapng packet id: one number follows a frame across all interfaces, through floods and tunnels; 0 = not given yet. */
+export const framePacketId = new Float64Array(COUNT);
+/** Netfilter mark (skb->mark). */
+export const frameMark = new Int32Array(COUNT);
+/** Tunnel layers that the frame has passed through in this namespace chain (limit: overlay/). */
+export const frameDepth = new Uint8Array(COUNT);
+/** 1 while the handle is handed out: double frees and leaks are bugs that assert finds. */
+const live = new Uint8Array(COUNT);
+
+const smallFree = new Int32Array(SMALL_COUNT);
+const bigFree = new Int32Array(BIG_COUNT);
+let smallTop = 0;
+let bigTop = 0;
+for (let f = SMALL_COUNT; f >= 1; f--) smallFree[smallTop++] = f;
+for (let f = COUNT - 1; f > SMALL_COUNT; f--) bigFree[bigTop++] = f;
+
+function slotStart(f: Frame): number {
+  return f <= SMALL_COUNT ? f * SMALL_SLOT : BIG_BASE + (f - 1 - SMALL_COUNT) * BIG_SLOT;
+}
+
+/** Frames handed out and not yet freed (over all worlds of the process). */
+export function framesInUse(): number {
+  return SMALL_COUNT - smallTop + (BIG_COUNT - bigTop);
+}
+
+/**
+ * A frame of `length` bytes behind the full headroom; its bytes are NOT cleared. frameStart is 2 mod 4, so that an IPv4
+ * header behind a 14-byte Ethernet header is 4-byte aligned (the kernel's NET_IP_ALIGN).
+ * @returns NO_FRAME when the pool is exhausted or the length is over FRAME_MAX
+ */
+export function allocFrame(length: number): Frame {
+  let f: Frame;
+  if (length <= SMALL_SLOT - HEADROOM) {
+    if (smallTop > 0) f = smallFree[--smallTop]!;
+    else return NO_FRAME;
+  } else if (length <= FRAME_MAX - 2 && bigTop > 0) {
+    f = bigFree[--bigTop]!;
+  } else {
+    return NO_FRAME;
+  }
+  const start = slotStart(f) + HEADROOM - 2;
+  frameStart[f] = start;
+  frameEnd[f] = start + length;
+  framePacketId[f] = 0;
+  frameMark[f] = 0;
+  frameDepth[f] = 0;
+  live[f] = 1;
+  return f;
+}
+
+export function freeFrame(f: Frame): void {
+  assert(live[f] === 1, 'a frame is freed once');
+  live[f] = 0;
+  if (f <= SMALL_COUNT) smallFree[smallTop++] = f;
+  else bigFree[bigTop++] = f;
+}
+
+/** A copy of bytes and metadata (same packet id: it is the same packet), or NO_FRAME. */
+export function cloneFrame(f: Frame): Frame {
+  const from = frameStart[f]!;
+  const end = frameEnd[f]!;
+  const copy = allocFrame(end - from);
+  if (copy === NO_FRAME) return NO_FRAME;
+  // Keep the alignment and the headroom that the original has.
+  const start = slotStart(copy) + (from - slotStart(f));
+  if (copy <= SMALL_COUNT === f <= SMALL_COUNT) {
+    frameStart[copy] = start;
+    frameEnd[copy] = start + (end - from);
+  }
+  u8.copyWithin(frameStart[copy]!, from, end);
+  framePacketId[copy] = framePacketId[f]!;
+  frameMark[copy] = frameMark[f]!;
+  frameDepth[copy] = frameDepth[f]!;
+  return copy;
+}
+
+/** Room in front of the frame's first byte. */
+export function headroom(f: Frame): number {
+  return frameStart[f]! - slotStart(f);
+}
+
+/** Room behind its last byte. */
+export function tailroom(f: Frame): number {
+  return slotStart(f) + (f <= SMALL_COUNT ? SMALL_SLOT : BIG_SLOT) - frameEnd[f]!;
+}
+
+/** A frame with these bytes, or NO_FRAME. */
+export function frameFromBytes(bytes: Uint8Array): Frame {
+  const f = allocFrame(bytes.length);
+  if (f !== NO_FRAME) u8.set(bytes, frameStart[f]!);
+  return f;
+}
+
+/** A copy of the frame's bytes outside the arena. */
+export function frameBytes(f: Frame): Uint8Array {
+  return u8.slice(frameStart[f]!, frameEnd[f]!);
+}
+
+/**
+ * One's complement sum of arena bytes [at, end) as big-endian words, folded to 16 bits (see wire/checksum.ts). 32-bit
+ * words, unrolled, where alignment allows: RFC 1071 section 2(C).
+ */
+export function sumArena(at: number, end: number): number {
+  let i = at;
+  let s = 0;
+  let odd = false;
+  if (i & 1) {
+    // Starts on an odd byte: sum shifted by one byte, turned back at the end (RFC 1071 section 2(B)).
+    if (i >= end) return 0;
+    odd = true;
+    s = LITTLE_ENDIAN ? u8[i]! << 8 : u8[i]!;
+    i++;
+  }
+  if (i & 2 && i + 1 < end) {
+    s += u16[i >> 1]!;
+    i += 2;
+  }
+  let w = i >> 2;
+  const lastWord = end >> 2;
+  // Each u32 is added as a double-width integer: 2^21 words stay below 2^53.
+  for (; w + 3 < lastWord; w += 4) s += u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]!;
+  for (; w < lastWord; w++) s += u32[w]!;
+  i = i > w << 2 ? i : w << 2;
+  if (i + 1 < end) {
+    s += u16[i >> 1]!;
+    i += 2;
+  }
+  if (i < end) s += LITTLE_ENDIAN ? u8[i]! : u8[i]! << 8;
+  let r = fold(s);
+  if (odd) r = swap16(r);
+  return LITTLE_ENDIAN ? swap16(r) : r;
+}

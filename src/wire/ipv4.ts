@@ -1,0 +1,111 @@
+// IPv4: RFC 791 section 3.1; DSCP and ECN RFC 2474, RFC 3168; identification RFC 6864.
+//
+//    0   1    2      4     6      8    9      10    12       16        20
+//   +---+----+------+-----+------+----+------+-----+--------+---------+---------
+//   |vhl|tos | len  | id  | frag |ttl |proto | sum | source | destin. | options
+//   +---+----+------+-----+------+----+------+-----+--------+---------+---------
+//
+// frag: 0x8000 reserved, 0x4000 DF, 0x2000 MF, low 13 bits the offset in units of 8 bytes.
+
+export const IPV4_HEADER = 20;
+export const IPV4_MAX_HEADER = 60;
+export const IPV4_VHL = 0;
+export const IPV4_TOS = 1;
+export const IPV4_LENGTH = 2;
+export const IPV4_ID = 4;
+export const IPV4_FRAGMENT = 6;
+export const IPV4_TTL = 8;
+export const IPV4_PROTOCOL = 9;
+export const IPV4_CHECKSUM = 10;
+export const IPV4_SOURCE = 12;
+export const IPV4_DESTINATION = 16;
+
+export const IPV4_RB = 0x8000;
+export const IPV4_DF = 0x4000;
+export const IPV4_MF = 0x2000;
+export const IPV4_OFFSET = 0x1fff;
+
+export const IpProtocol = {
+  ICMP: 1,
+  IGMP: 2,
+  IPIP: 4,
+  TCP: 6,
+  UDP: 17,
+  IPV6: 41,
+  GRE: 47,
+  ICMPV6: 58,
+} as const;
+
+/**
+ * True when [at, end) starts with an IPv4 header that is whole and whose total length lies inside [at, end). The
+ * checksum is not part of it (the receive path verifies it over the arena).
+ */
+export function checkIpv4(view: DataView, at: number, end: number): boolean {
+  if (end - at < IPV4_HEADER) return false;
+  const vhl = view.getUint8(at);
+  if (vhl >>> 4 !== 4) return false;
+  const header = (vhl & 15) * 4;
+  if (header < IPV4_HEADER) return false;
+  const length = view.getUint16(at + IPV4_LENGTH);
+  return length >= header && length <= end - at;
+}
+
+/** Header length in bytes, 20..60. */
+export function ipv4HeaderLength(view: DataView, at: number): number {
+  return (view.getUint8(at) & 15) * 4;
+}
+
+export interface Ipv4Fields {
+  readonly tos: number;
+  /** total length: header and payload, bytes */
+  readonly length: number;
+  readonly id: number;
+  /** the whole 16-bit fragment word: flags and offset */
+  readonly fragment: number;
+  readonly ttl: number;
+  readonly protocol: number;
+  readonly source: number;
+  readonly destination: number;
+}
+
+/** Writes a 20-byte header with its checksum. */
+export function writeIpv4(view: DataView, at: number, f: Ipv4Fields): void {
+  writeIpv4Header(view, at, f.tos, f.length, f.id, f.fragment, f.ttl, f.protocol, f.source, f.destination);
+}
+
+/** As writeIpv4 with bare numbers: the packet path makes no object per packet. */
+export function writeIpv4Header(
+  view: DataView,
+  at: number,
+  tos: number,
+  length: number,
+  id: number,
+  fragment: number,
+  ttl: number,
+  protocol: number,
+  source: number,
+  destination: number,
+): void {
+  const w0 = 0x4500 | tos;
+  const w4 = (ttl << 8) | protocol;
+  let s =
+    w0 +
+    length +
+    id +
+    fragment +
+    w4 +
+    (source >>> 16) +
+    (source & 0xffff) +
+    (destination >>> 16) +
+    (destination & 0xffff);
+  s = (s & 0xffff) + (s >>> 16);
+  s = (s & 0xffff) + (s >>> 16);
+  view.setUint16(at, w0);
+  view.setUint16(at + IPV4_LENGTH, length);
+  view.setUint16(at + IPV4_ID, id);
+  view.setUint16(at + IPV4_FRAGMENT, fragment);
+  view.setUint16(at + IPV4_TTL, w4);
+  view.setUint16(at + IPV4_CHECKSUM, ~s & 0xffff);
+  view.setInt32(at + IPV4_SOURCE, source);
+  view.setInt32(at + IPV4_DESTINATION, destination);
+}
