@@ -1,0 +1,30 @@
+// Which module of shell/commands/ answers to which name. Modules are loaded when a script first calls one of their
+// commands. A new command is one new file and one new row here.
+
+import type { CommandModule, ShellCommand } from './command.ts';
+
+type Load = () => Promise<CommandModule>;
+
+const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [];
+
+const BY_NAME: ReadonlyMap<string, Load> = new Map(
+  MODULES.flatMap(([names, load]) => names.map((name) => [name, load] as const)),
+);
+
+/** All names, in table order. */
+export function commandNames(): readonly string[] {
+  return [...BY_NAME.keys()];
+}
+
+/** True when a module answers to this name. */
+export function hasCommand(name: string): boolean {
+  return BY_NAME.has(name);
+}
+
+/** The command of this name, or null. */
+export async function loadCommand(name: string): Promise<ShellCommand | null> {
+  const load = BY_NAME.get(name);
+  if (load === undefined) return null;
+  const module = await load();
+  return module.commands.find((c) => c.name === name) ?? null;
+}
