@@ -35,7 +35,6 @@ const TABLE = [
   ['TUNNEL_TX_LOOP', 'the tunnel would send through itself'],
   // -- ARP and neighbours
   ['ARP_INVALID', 'ARP with a hardware or protocol format other than Ethernet/IPv4'],
-  ['ARP_NOT_FOR_US', 'ARP that asks for or tells of nobody here'],
   ['ARP_IGNORED', 'not answered because of arp_ignore, arp_filter or a missing route'],
   ['NEIGH_FAILED', 'the neighbour did not answer'],
   ['NEIGH_QUEUEFULL', 'the queue of packets waiting for this neighbour was full'],
@@ -81,7 +80,6 @@ const TABLE = [
   // -- netfilter
   ['NETFILTER_DROP', 'a netfilter rule dropped it'],
   // -- the end of it all
-  ['CONSUMED', 'handled here: the end of its way'],
   ['WORLD_ENDED', 'still on its way when the run ended'],
 ] as const;
 

@@ -1,0 +1,92 @@
+// Routing of a packet that came in (net/ipv4/route.c ip_route_input_slow, fib_frontend.c fib_validate_source): where it
+// goes, and whether its source address may come from there.
+
+import { DropReason } from '../base/drop-reason.ts';
+import { type Ipv4, isLoopbackIpv4, isMulticastIpv4, isZeronetIpv4 } from '../addr/ipv4.ts';
+import { RouteType, Scope } from './fib.ts';
+import type { InDevice } from './in-device.ts';
+import { type Dst, DstKind } from './route-cache.ts';
+
+/** Positive: what to do. A DropReason is returned negated. */
+export const InputVerdict = { FORWARD: 1, LOCAL: 2, BROADCAST: 3, MULTICAST: 4, ERROR: 5 } as const;
+
+/** fib_validate_source's answer: the source is behind a router, it is a direct neighbour, or it is refused. */
+const SourceCheck = { ROUTED: 0, DIRECT: 1, INVALID: -1, REVERSE_PATH: -2 } as const;
+
+export class InputRouter {
+  /** The destination's entry after a positive verdict. */
+  dst: Dst | null = null;
+  /** The packet leaves by the device it came in by, from a direct neighbour: a redirect is due. */
+  redirect = false;
+
+  /**
+   * @returns an InputVerdict, or -DropReason
+   */
+  route(idev: InDevice, destination: Ipv4, source: Ipv4): number {
+    const netns = idev.netns;
+    this.redirect = false;
+    this.dst = null;
+    if (isMulticastIpv4(destination)) {
+      if (isMulticastIpv4(source) || source === -1 || isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+      return InputVerdict.MULTICAST;
+    }
+    if (isMulticastIpv4(source) || source === -1) return -DropReason.IP_MARTIAN_SOURCE;
+    if (destination === -1 || (source === 0 && destination === 0)) {
+      if (source !== 0 && this.#validate(idev, source) < 0) return -DropReason.IP_MARTIAN_SOURCE;
+      return InputVerdict.BROADCAST;
+    }
+    if (isZeronetIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+    if (isZeronetIpv4(destination)) return -DropReason.IP_MARTIAN_DEST;
+    if (idev !== netns.loopback && !idev.routesLocalnet) {
+      if (isLoopbackIpv4(destination)) return -DropReason.IP_MARTIAN_DEST;
+      if (isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+    }
+    const dst = netns.routes.lookup(destination);
+    this.dst = dst;
+    switch (dst.kind) {
+      case DstKind.LOCAL: {
+        const check = idev === netns.loopback ? 0 : this.#validate(idev, source);
+        if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        return InputVerdict.LOCAL;
+      }
+      case DstKind.BROADCAST: {
+        const check = this.#validate(idev, source);
+        if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        return InputVerdict.BROADCAST;
+      }
+      case DstKind.UNICAST:
+        break;
+      case DstKind.MULTICAST:
+        return -DropReason.IP_MARTIAN_DEST;
+      default:
+        return InputVerdict.ERROR;
+    }
+    if (idev.conf.forwarding === 0) return InputVerdict.ERROR;
+    const check = this.#validate(idev, source);
+    if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+    if (dst.out === idev && check === SourceCheck.DIRECT && idev.sendsRedirects) {
+      this.redirect = idev.sharedMedia || idev.isOnlink(source, dst.viaGateway ? dst.nexthop : 0);
+    }
+    return InputVerdict.FORWARD;
+  }
+
+  /** __fib_validate_source */
+  #validate(idev: InDevice, source: Ipv4): number {
+    const netns = idev.netns;
+    const rpf = idev.rpFilter;
+    const back = netns.routes.lookup(source);
+    if (back.kind === DstKind.LOCAL) return idev.acceptsLocal ? SourceCheck.ROUTED : SourceCheck.INVALID;
+    if (back.kind === DstKind.BROADCAST || back.kind === DstKind.MULTICAST) return SourceCheck.INVALID;
+    if (back.kind !== DstKind.UNICAST) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
+    if (back.out === idev) {
+      return back.route!.nexthop.scope >= Scope.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
+    }
+    if (idev.addresses.length === 0) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
+    if (rpf === 1) return SourceCheck.REVERSE_PATH;
+    const through = netns.fib.lookup(source, idev);
+    if (through !== null && through.type === RouteType.UNICAST) {
+      return through.nexthop.scope >= Scope.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
+    }
+    return SourceCheck.ROUTED;
+  }
+}
