@@ -23,6 +23,13 @@ export const EtherType = {
   QINQ: 0x88a8,
 } as const;
 
+/** Stacked tags that are believed (802.1Q allows any number; Linux' __vlan_get_protocol_offset stops at 8). */
+export const VLAN_TAGS_MAX = 8;
+
+/** VLAN tag fields, offsets from the tag's TPID. */
+export const VLAN_TCI = 2;
+export const VLAN_NEXT_TYPE = 4;
+
 /** Types below this are 802.3 lengths (IEEE 802.3 clause 3.2.6). */
 export const ETH_TYPE_MIN = 1536;
 
@@ -48,4 +55,50 @@ export function writeEthernet(view: DataView, at: number, destination: Mac, sour
   writeMac(view, at + ETH_DESTINATION, destination);
   writeMac(view, at + ETH_SOURCE, source);
   view.setUint16(at + ETH_TYPE, type);
+}
+
+/** True for a tag protocol identifier: 802.1Q or 802.1ad. */
+export function isVlanType(type: number): boolean {
+  return type === EtherType.VLAN || type === EtherType.QINQ;
+}
+
+/** Outcomes of skipVlanTags that are not an offset. */
+export const VlanWalk = { TRUNCATED: -1, TOO_MANY: -2 } as const;
+
+/**
+ * Offset of the type field behind all tags of the frame at `at` (at + 12 when there is none), or a VlanWalk value when a
+ * tag is cut short or there are more than VLAN_TAGS_MAX. The header itself must have been checked.
+ */
+export function skipVlanTags(view: DataView, at: number, end: number): number {
+  let type = at + ETH_TYPE;
+  for (let tags = 0; isVlanType(view.getUint16(type)); tags++) {
+    if (tags === VLAN_TAGS_MAX) return VlanWalk.TOO_MANY;
+    if (end - type < VLAN_TAG + 2) return VlanWalk.TRUNCATED;
+    type += VLAN_TAG;
+  }
+  return type;
+}
+
+/** Writes one tag over [at, at + 4): TPID and TCI; the next type follows it. */
+export function writeVlanTag(
+  view: DataView,
+  at: number,
+  tpid: number,
+  priority: number,
+  dei: number,
+  id: number,
+): void {
+  view.setUint16(at, tpid);
+  view.setUint16(at + VLAN_TCI, (priority << 13) | (dei << 12) | id);
+}
+
+/** Logical link control behind an 802.3 length (IEEE 802.2). */
+export const LLC_HEADER = 3;
+export const LLC_DSAP = 14;
+export const LLC_SSAP = 15;
+export const LLC_CONTROL = 16;
+
+/** True when the type field holds an 802.3 length; then LLC follows. */
+export function isEthernetLength(type: number): boolean {
+  return type < ETH_TYPE_MIN;
 }

@@ -22,6 +22,8 @@ export const IcmpType = {
   SOURCE_QUENCH: 4,
   REDIRECT: 5,
   ECHO: 8,
+  ROUTER_ADVERTISEMENT: 9,
+  ROUTER_SOLICITATION: 10,
   TIME_EXCEEDED: 11,
   PARAMETER_PROBLEM: 12,
   TIMESTAMP: 13,
@@ -30,7 +32,47 @@ export const IcmpType = {
   INFO_REPLY: 16,
   ADDRESS: 17,
   ADDRESS_REPLY: 18,
+  EXTENDED_ECHO: 42,
+  EXTENDED_ECHO_REPLY: 43,
 } as const;
+
+/** What the four bytes behind the checksum hold. */
+export type IcmpRest =
+  | 'echo' // identifier, sequence
+  | 'extended-echo' // identifier, 8-bit sequence, flags (RFC 8335)
+  | 'gateway' // address of the better router
+  | 'pointer' // offset of the wrong byte, 3 unused
+  | 'advertisement' // count, entry size, lifetime (RFC 1256)
+  | 'unused'; // nothing, or the next-hop MTU in the last two bytes for 3/4 (RFC 1191)
+
+export interface IcmpTypeRow {
+  /** for people */
+  readonly name: string;
+  readonly rest: IcmpRest;
+  /** true when three timestamps follow */
+  readonly times?: true;
+}
+
+/** The message types that have a meaning (IANA "ICMP Parameters"); others are carried unread. */
+export const ICMP_TYPES: ReadonlyMap<number, IcmpTypeRow> = new Map<number, IcmpTypeRow>([
+  [IcmpType.ECHO_REPLY, { name: 'echo reply', rest: 'echo' }],
+  [IcmpType.DEST_UNREACH, { name: 'destination unreachable', rest: 'unused' }],
+  [IcmpType.SOURCE_QUENCH, { name: 'source quench', rest: 'unused' }],
+  [IcmpType.REDIRECT, { name: 'redirect', rest: 'gateway' }],
+  [IcmpType.ECHO, { name: 'echo request', rest: 'echo' }],
+  [IcmpType.ROUTER_ADVERTISEMENT, { name: 'router advertisement', rest: 'advertisement' }],
+  [IcmpType.ROUTER_SOLICITATION, { name: 'router solicitation', rest: 'unused' }],
+  [IcmpType.TIME_EXCEEDED, { name: 'time exceeded', rest: 'unused' }],
+  [IcmpType.PARAMETER_PROBLEM, { name: 'parameter problem', rest: 'pointer' }],
+  [IcmpType.TIMESTAMP, { name: 'timestamp request', rest: 'echo', times: true }],
+  [IcmpType.TIMESTAMP_REPLY, { name: 'timestamp reply', rest: 'echo', times: true }],
+  [IcmpType.INFO_REQUEST, { name: 'information request', rest: 'echo' }],
+  [IcmpType.INFO_REPLY, { name: 'information reply', rest: 'echo' }],
+  [IcmpType.ADDRESS, { name: 'address mask request', rest: 'echo' }],
+  [IcmpType.ADDRESS_REPLY, { name: 'address mask reply', rest: 'echo' }],
+  [IcmpType.EXTENDED_ECHO, { name: 'extended echo request', rest: 'extended-echo' }],
+  [IcmpType.EXTENDED_ECHO_REPLY, { name: 'extended echo reply', rest: 'extended-echo' }],
+]);
 
 /** Codes of DEST_UNREACH (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1). */
 export const IcmpUnreach = {

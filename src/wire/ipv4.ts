@@ -109,3 +109,52 @@ export function writeIpv4Header(
   view.setInt32(at + IPV4_SOURCE, source);
   view.setInt32(at + IPV4_DESTINATION, destination);
 }
+
+/** Option types (RFC 791 section 3.1, RFC 2113), copy bit included. */
+export const Ipv4Option = {
+  END: 0,
+  NOP: 1,
+  RECORD_ROUTE: 7,
+  TIMESTAMP: 68,
+  SECURITY: 130,
+  LOOSE_SOURCE_ROUTE: 131,
+  CIPSO: 134,
+  STREAM_ID: 136,
+  STRICT_SOURCE_ROUTE: 137,
+  ROUTER_ALERT: 148,
+} as const;
+
+/** What stands at an option's place. */
+export const Ipv4OptionState = { END: 0, NOP: 1, OPTION: 2, MALFORMED: 3 } as const;
+export type Ipv4OptionState = (typeof Ipv4OptionState)[keyof typeof Ipv4OptionState];
+
+/**
+ * Looks at the option at `at` of a header that ends at `end`. Walk with
+ *   for (let at = start; at < end; at += state === NOP ? 1 : ipv4OptionLength(view, at))
+ * and stop at END and MALFORMED (length byte missing, below 2, or past the header); at most 40 steps, as each advances.
+ */
+export function nextIpv4Option(view: DataView, at: number, end: number): Ipv4OptionState {
+  if (at >= end) return Ipv4OptionState.END;
+  const type = view.getUint8(at);
+  if (type === Ipv4Option.END) return Ipv4OptionState.END;
+  if (type === Ipv4Option.NOP) return Ipv4OptionState.NOP;
+  if (at + 2 > end) return Ipv4OptionState.MALFORMED;
+  const length = view.getUint8(at + 1);
+  return length < 2 || at + length > end ? Ipv4OptionState.MALFORMED : Ipv4OptionState.OPTION;
+}
+
+/** Length of an option, type and length bytes included; only for Ipv4OptionState.OPTION. */
+export function ipv4OptionLength(view: DataView, at: number): number {
+  return view.getUint8(at + 1);
+}
+
+/** Offset of the first malformed option of [at, end), or -1 when all are sound. */
+export function findMalformedIpv4Option(view: DataView, at: number, end: number): number {
+  for (let i = at; i < end; ) {
+    const state = nextIpv4Option(view, i, end);
+    if (state === Ipv4OptionState.MALFORMED) return i;
+    if (state === Ipv4OptionState.END) return -1;
+    i += state === Ipv4OptionState.NOP ? 1 : ipv4OptionLength(view, i);
+  }
+  return -1;
+}

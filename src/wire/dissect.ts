@@ -1,0 +1,45 @@
+// Taking a frame apart for people and machines to read: layers with Wireshark's field names and tshark's value forms.
+// Any bytes give a dissection; what cannot be read is named in `malformed` or `truncated` and what stands before it is
+// still there. A new protocol is one file in dissect/ and one row here.
+
+import { dissectArp } from './dissect/arp.ts';
+import { type Dissection, Dissector, type DissectTables } from './dissect/dissection.ts';
+import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
+import { dissectIcmp } from './dissect/icmp.ts';
+import { dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
+import { dissectUdp } from './dissect/udp.ts';
+import { dissectVxlan } from './dissect/vxlan.ts';
+import { EtherType } from './ethernet.ts';
+import { IpProtocol } from './ipv4.ts';
+import { VXLAN_PORT, VXLAN_PORT_LINUX } from './vxlan.ts';
+
+export type { Dissection, Field, Flaw, Layer } from './dissect/dissection.ts';
+export { LAYERS_MAX, TUNNELS_MAX } from './dissect/dissection.ts';
+
+const TABLES: DissectTables = {
+  ethernet: dissectTunnelledEthernet,
+  etherTypes: new Map([
+    [EtherType.IPV4, dissectIpv4],
+    [EtherType.ARP, dissectArp],
+  ]),
+  ipProtocols: new Map([
+    [IpProtocol.ICMP, dissectIcmp],
+    [IpProtocol.IPIP, dissectIpInIp],
+    [IpProtocol.UDP, dissectUdp],
+  ]),
+  udpPorts: new Map([
+    [VXLAN_PORT, dissectVxlan],
+    [VXLAN_PORT_LINUX, dissectVxlan],
+  ]),
+};
+
+/**
+ * Dissects an Ethernet frame.
+ * @param bytes the captured bytes
+ * @param length bytes that were on the wire; larger than bytes.length when a snap length cut the frame
+ */
+export function dissectFrame(bytes: Uint8Array, length: number = bytes.length): Dissection {
+  const d = new Dissector(bytes, TABLES);
+  dissectEthernet(d, 0, Math.max(length, bytes.length));
+  return { layers: d.layers, malformed: d.malformed, truncated: d.truncated, protocols: d.protocols.join(':') };
+}

@@ -1,0 +1,160 @@
+// Dissection of Ethernet II, IEEE 802.3 with LLC/SNAP (IEEE 802.2, RFC 1042), 802.1Q and 802.1ad tags, and of what
+// stands behind the payload: padding to 60 bytes, a trailer, perhaps a frame check sequence.
+
+import { formatMac } from '../../addr/mac.ts';
+import { ETH_TYPE_MIN, EtherType, readMac, VLAN_TAGS_MAX } from '../ethernet.ts';
+import { dissectData } from './data.ts';
+import { colonHex, type Dissector, hex8, hex16, type LayerReader } from './dissection.ts';
+
+/** Tag protocol identifiers: 802.1Q, 802.1ad, and the old stacking values that switches still send. */
+const TAGS: ReadonlySet<number> = new Set([EtherType.VLAN, EtherType.QINQ, 0x9100]);
+
+/** Largest 802.3 length; 1501..1535 are neither length nor type (IEEE 802.3 clause 3.2.6). */
+const LENGTH_MAX = 1500;
+/** Smallest payload of an Ethernet frame: 64 bytes less header and FCS. */
+const PAYLOAD_MIN = 46;
+/** A frame of this length needs no padding, so four bytes behind its payload may be its check sequence. */
+const FCS_GUESS_MIN = 64;
+
+/** A frame as captured: it may carry its check sequence. */
+export function dissectEthernet(d: Dissector, at: number, end: number): number {
+  frame(d, at, end, true);
+  return end;
+}
+
+/** A frame inside a tunnel: without check sequence (RFC 7348 section 5). */
+export function dissectTunnelledEthernet(d: Dissector, at: number, end: number): number {
+  frame(d, at, end, false);
+  return end;
+}
+
+function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void {
+  const r = d.layer('eth', 'Ethernet II', at, end);
+  if (r === null || !r.need(14)) return;
+  r.add('eth.dst', formatMac(readMac(d.view, at)));
+  r.add('eth.src', formatMac(readMac(d.view, at + 6)));
+  r.at += 12;
+  const type = d.view.getUint16(r.at);
+  r.at += 2;
+  if (type >= ETH_TYPE_MIN) {
+    r.add('eth.type', hex16(type));
+    trailer(r, dissectTyped(d, type, r.at, end), 'eth.trailer', mayHaveFcs);
+  } else if (type <= LENGTH_MAX) {
+    r.add('eth.len', type);
+    trailer(r, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
+  } else {
+    r.add('eth.invalid_lentype', hex16(type));
+    dissectData(d, r.at, end);
+  }
+  if (r.layer.info === '') r.layer.info = type >= ETH_TYPE_MIN ? `type ${hex16(type)}` : `802.3 length ${type}`;
+}
+
+/** The payload of an EtherType; returns its end. */
+function dissectTyped(d: Dissector, type: number, at: number, end: number): number {
+  d.protocols.push('ethertype');
+  if (TAGS.has(type)) return dissectTag(d, type, at, end);
+  const next = d.tables.etherTypes.get(type);
+  if (next === undefined) {
+    dissectData(d, at, end);
+    return end;
+  }
+  return next(d, at, end);
+}
+
+/** One tag: TCI and the type or length behind it. */
+function dissectTag(d: Dissector, tpid: number, at: number, end: number): number {
+  const stag = tpid === EtherType.QINQ;
+  const name = stag ? 'ieee8021ad' : 'vlan';
+  const r = d.layer(name, stag ? 'IEEE 802.1ad' : '802.1Q Virtual LAN', at, end);
+  if (r === null || !r.need(4)) return end;
+  let tags = 0;
+  for (const layer of d.layers) if (layer.name === 'vlan' || layer.name === 'ieee8021ad') tags++;
+  const tci = d.view.getUint16(at);
+  r.add(`${name}.priority`, tci >>> 13);
+  r.add(`${name}.dei`, (tci >>> 12) & 1);
+  r.add(`${name}.id`, tci & 0xfff);
+  r.layer.info = `vlan ${tci & 0xfff}`;
+  const type = d.view.getUint16(at + 2);
+  r.at += 4;
+  if (type >= ETH_TYPE_MIN) r.add(stag ? 'ieee8021ah.etype' : 'vlan.etype', hex16(type));
+  else r.add(stag ? 'ieee8021ah.len' : 'vlan.len', type);
+  if (tags > VLAN_TAGS_MAX) {
+    r.flaw(`too many tags (limit ${VLAN_TAGS_MAX})`);
+    return end;
+  }
+  const inner =
+    type >= ETH_TYPE_MIN ? dissectTyped(d, type, r.at, end) : dissectSized(d, r.at, Math.min(end, r.at + type));
+  trailer(r, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
+  return end;
+}
+
+/** The payload of an 802.3 length: LLC, unless it is raw IPX (its checksum field is always 0xffff). */
+function dissectSized(d: Dissector, at: number, end: number): number {
+  if (end - at >= 2 && at + 2 <= d.bytes.length && d.view.getUint16(at) === 0xffff) dissectData(d, at, end);
+  else if (end > at) dissectLlc(d, at, end);
+  return end;
+}
+
+/** Service access point of SNAP (RFC 1042). */
+const SAP_SNAP = 0xaa;
+
+function dissectLlc(d: Dissector, at: number, end: number): void {
+  const r = d.layer('llc', 'Logical-Link Control', at, end);
+  if (r === null) return;
+  const dsap = r.u8('llc.dsap', hex8);
+  const ssap = r.u8('llc.ssap', hex8);
+  if (!r.need(1)) return;
+  // Unnumbered control fields (low bits 11) take one byte, the others two (IEEE 802.2 section 5.2).
+  const low = d.view.getUint8(r.at);
+  const unnumbered = (low & 3) === 3;
+  if (unnumbered) {
+    r.at++;
+    r.add('llc.control', hex16(low));
+  } else if (r.need(2)) {
+    r.add('llc.control', hex16(d.view.getUint16(r.at, true)));
+    r.at += 2;
+  } else return;
+  r.layer.info = `LLC ${hex8(dsap)} > ${hex8(ssap)}`;
+  if (unnumbered && dsap === SAP_SNAP && ssap === SAP_SNAP) {
+    const oui = r.u24('llc.oui');
+    if (!r.ok) return;
+    // Organisation 0 and the bridge-tunnel 0x0000f8 carry EtherTypes (RFC 1042, IEEE 802.1H).
+    if (oui === 0 || oui === 0xf8) {
+      const type = r.u16('llc.type', hex16);
+      if (!r.ok) return;
+      d.protocols.pop();
+      d.protocols.push('llc');
+      const next = d.tables.etherTypes.get(type);
+      if (next !== undefined) {
+        const inner = next(d, r.at, end);
+        if (inner < end) r.layer.rest = d.hex(inner, end);
+      } else dissectData(d, r.at, end);
+      return;
+    }
+    r.u16('llc.pid', hex16);
+    if (!r.ok) return;
+  }
+  dissectData(d, r.at, end);
+}
+
+/** Fields for the bytes between the end of the payload and the end of the frame. */
+function trailer(r: LayerReader, from: number, name: string, mayHaveFcs: boolean): void {
+  const end = r.end;
+  const captured = r.capturedEnd;
+  let at = from;
+  if (at >= end) return;
+  const payload = from - r.at;
+  if (payload < PAYLOAD_MIN) {
+    const padding = Math.min(PAYLOAD_MIN - payload, end - at);
+    if (Math.min(at + padding, captured) > at) {
+      r.add('eth.padding', colonHex(r.d.bytes, at, Math.min(at + padding, captured)));
+    }
+    at += padding;
+  }
+  const fcs = mayHaveFcs && end - r.layer.at >= FCS_GUESS_MIN && end - at >= 4;
+  const stop = Math.min(fcs ? end - 4 : end, captured);
+  if (stop > at) r.add(name, colonHex(r.d.bytes, at, stop));
+  if (!fcs) return;
+  if (end <= captured) r.add('eth.fcs', `0x${r.d.hex(end - 4, end)}`);
+  else if (captured > end - 4) r.hide('eth.fcs', r.d.hex(end - 4, captured));
+}

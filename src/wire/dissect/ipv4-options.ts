@@ -1,0 +1,93 @@
+// Dissection of IPv4 options (RFC 791 section 3.1, RFC 2113 router alert, RFC 1108 security by number only).
+
+import { formatIpv4 } from '../../addr/ipv4.ts';
+import { Ipv4Option, Ipv4OptionState, ipv4OptionLength, nextIpv4Option } from '../ipv4.ts';
+import { hex8, type LayerReader } from './dissection.ts';
+
+/** Records the options between r.at and `end`. */
+export function dissectIpv4Options(r: LayerReader, end: number): void {
+  const d = r.d;
+  const start = r.at;
+  if (!r.need(end - start)) return;
+  r.hide('ip.options', d.hex(start, end));
+  for (let at = start; at < end; ) {
+    const type = d.view.getUint8(at);
+    const state = nextIpv4Option(d.view, at, end);
+    if (state === Ipv4OptionState.END || state === Ipv4OptionState.NOP) {
+      optionType(r, type);
+      if (state === Ipv4OptionState.END) break;
+      at++;
+      continue;
+    }
+    if (state === Ipv4OptionState.MALFORMED) {
+      r.flaw(`option ${type} has an impossible length`);
+      break;
+    }
+    const length = ipv4OptionLength(d.view, at);
+    optionType(r, type);
+    r.add('ip.opt.len', length);
+    option(r, type, at, length);
+    at += length;
+  }
+}
+
+function optionType(r: LayerReader, type: number): void {
+  r.add('ip.opt.type', type);
+  r.add('ip.opt.type.copy', type >>> 7);
+  r.add('ip.opt.type.class', (type >>> 5) & 3);
+  r.add('ip.opt.type.number', type & 31);
+}
+
+/** The body of one option. */
+function option(r: LayerReader, type: number, at: number, length: number): void {
+  const view = r.d.view;
+  const end = at + length;
+  switch (type) {
+    case Ipv4Option.RECORD_ROUTE:
+    case Ipv4Option.LOOSE_SOURCE_ROUTE:
+    case Ipv4Option.STRICT_SOURCE_ROUTE: {
+      if (length < 3) return;
+      r.add('ip.opt.ptr', view.getUint8(at + 2));
+      const name = type === Ipv4Option.RECORD_ROUTE ? 'ip.rec_rt' : 'ip.src_rt';
+      for (let i = at + 3; i + 4 <= end; i += 4) r.add(name, formatIpv4(view.getInt32(i)));
+      return;
+    }
+    case Ipv4Option.TIMESTAMP:
+      if (length < 4) return;
+      r.add('ip.opt.ptr', view.getUint8(at + 2));
+      r.add('ip.opt.overflow', view.getUint8(at + 3) >>> 4);
+      r.add('ip.opt.flag', hex8(view.getUint8(at + 3) & 15));
+      return;
+    case Ipv4Option.ROUTER_ALERT:
+      if (length >= 4) r.add('ip.opt.ra', view.getUint16(at + 2));
+      return;
+    default:
+      return;
+  }
+}
+
+/**
+ * The last address of a source route whose pointer is inside it, or null: with such an option the header's destination
+ * is only the next hop (RFC 791 section 3.1).
+ */
+export function finalDestination(r: LayerReader, start: number, end: number): string | null {
+  const view = r.d.view;
+  for (let at = start; at < end; ) {
+    const state = nextIpv4Option(view, at, end);
+    if (state === Ipv4OptionState.END || state === Ipv4OptionState.MALFORMED) return null;
+    if (state === Ipv4OptionState.NOP) {
+      at++;
+      continue;
+    }
+    const type = view.getUint8(at);
+    const length = ipv4OptionLength(view, at);
+    if (type === Ipv4Option.LOOSE_SOURCE_ROUTE || type === Ipv4Option.STRICT_SOURCE_ROUTE) {
+      if (length < 7) return null;
+      const pointer = view.getUint8(at + 2);
+      if (pointer < 4 || (pointer & 3) !== 0 || pointer > length) return null;
+      return formatIpv4(view.getInt32(at + length - 4));
+    }
+    at += length;
+  }
+  return null;
+}

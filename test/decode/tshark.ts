@@ -1,0 +1,101 @@
+// tshark as a judge: runs it with the options of the comparison and reads its PDML.
+
+import { execFile, execFileSync } from 'node:child_process';
+
+/** Without name resolution, with VXLAN on both ports, checksums verified, nothing reassembled or made relative. */
+export const TSHARK_OPTIONS = [
+  ...['-n', '-d', 'udp.port==8472,vxlan', '-d', 'udp.port==4789,vxlan'],
+  ...['ip.check_checksum:TRUE', 'tcp.check_checksum:TRUE', 'udp.check_checksum:TRUE'].flatMap((o) => ['-o', o]),
+  ...['ip.defragment:FALSE', 'ipv6.defragment:FALSE', 'tcp.desegment_tcp_streams:FALSE'].flatMap((o) => ['-o', o]),
+  ...['-o', 'tcp.relative_sequence_numbers:FALSE'],
+];
+
+export interface TsharkPacket {
+  /** every field in order of appearance: name, value form */
+  readonly fields: ReadonlyMap<string, readonly string[]>;
+  /** protocol in which an item of severity error or a malformed mark stands; null when there is none */
+  readonly errors: readonly string[];
+}
+
+/** The version, or null when tshark is not installed. */
+export function tsharkVersion(): string | null {
+  try {
+    return execFileSync('tshark', ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split(
+      '\n',
+    )[0]!;
+  } catch {
+    return null;
+  }
+}
+
+/** tshark's reading of a file; a broken file gives the packets before the defect. */
+export function tsharkPackets(path: string): Promise<TsharkPacket[]> {
+  return new Promise((resolve) => {
+    execFile(
+      'tshark',
+      [...TSHARK_OPTIONS, '-r', path, '-T', 'pdml'],
+      { encoding: 'latin1', maxBuffer: 1 << 30 },
+      (_error, stdout) => resolve(parsePdml(stdout)),
+    );
+  });
+}
+
+const SEVERITY_ERROR = '8388608';
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&lt;': '<',
+  '&gt;': '>',
+  '&amp;': '&',
+  '&quot;': '"',
+  '&#x27;': "'",
+};
+
+export function parsePdml(text: string): TsharkPacket[] {
+  const packets: TsharkPacket[] = [];
+  let fields = new Map<string, string[]>();
+  let errors: string[] = [];
+  let open: string[] = [];
+  for (const line of text.split('\n')) {
+    if (line.startsWith('<packet>')) {
+      fields = new Map();
+      errors = [];
+      open = [];
+    } else if (line.startsWith('</packet>')) {
+      packets.push({ fields, errors });
+    } else {
+      const tag = /^ *<(\/?)(proto|field)(?: name="([^"]*)")?/.exec(line);
+      if (tag === null) continue;
+      const name = tag[3] ?? '';
+      if (tag[1] === '/') {
+        if (tag[2] === 'proto') open.pop();
+        continue;
+      }
+      const show = / show="([^"]*)"/.exec(line)?.[1] ?? '';
+      if (tag[2] === 'proto') {
+        if (name === '_ws.malformed') errors.push(open.at(-1) ?? lastProtocol(fields));
+        if (!line.trimEnd().endsWith('/>')) {
+          open.push(name);
+          if (name !== 'geninfo' && name !== 'fake-field-wrapper') push(fields, '_protocol', name);
+        }
+        continue;
+      }
+      if (name === '_ws.expert.severity' && show === SEVERITY_ERROR) errors.push(open.at(-1) ?? '');
+      if (name !== '')
+        push(
+          fields,
+          name,
+          show.replace(/&(?:lt|gt|amp|quot|#x27);/g, (e) => ENTITIES[e]!),
+        );
+    }
+  }
+  return packets;
+}
+
+function lastProtocol(fields: Map<string, string[]>): string {
+  return fields.get('_protocol')?.at(-1) ?? '';
+}
+
+function push(map: Map<string, string[]>, key: string, value: string): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
