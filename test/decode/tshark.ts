@@ -71,7 +71,8 @@ export function parsePdml(text: string): TsharkPacket[] {
       }
       const show = / show="([^"]*)"/.exec(line)?.[1] ?? '';
       if (tag[2] === 'proto') {
-        if (name === '_ws.malformed') errors.push(open.at(-1) ?? lastProtocol(fields));
+        if (name === '_ws.malformed')
+          errors.push(MALFORMED_NAMES[/Malformed Packet: ([^\]]*)/.exec(line)?.[1] ?? ''] ?? '');
         if (!line.trimEnd().endsWith('/>')) {
           open.push(name);
           if (name !== 'geninfo' && name !== 'fake-field-wrapper') push(fields, '_protocol', name);
@@ -90,9 +91,19 @@ export function parsePdml(text: string): TsharkPacket[] {
   return packets;
 }
 
-function lastProtocol(fields: Map<string, string[]>): string {
-  return fields.get('_protocol')?.at(-1) ?? '';
-}
+/** The short names in "Malformed Packet: ..." of the protocols that we take apart. */
+const MALFORMED_NAMES: Readonly<Record<string, string>> = {
+  Ethernet: 'eth',
+  'IEEE 802.1ad': 'ieee8021ad',
+  VLAN: 'vlan',
+  LLC: 'llc',
+  ARP: 'arp',
+  'ARP/RARP': 'arp',
+  IPv4: 'ip',
+  ICMP: 'icmp',
+  UDP: 'udp',
+  VXLAN: 'vxlan',
+};
 
 function push(map: Map<string, string[]>, key: string, value: string): void {
   const list = map.get(key);

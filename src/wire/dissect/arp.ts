@@ -4,15 +4,21 @@ import { formatIpv4 } from '../../addr/ipv4.ts';
 import { formatMac } from '../../addr/mac.ts';
 import { ArpOperation } from '../arp.ts';
 import { EtherType, readMac } from '../ethernet.ts';
+import { dissectData } from './data.ts';
 import { type Dissector, hex16, type LayerReader } from './dissection.ts';
 
 /** Hardware types whose six-byte addresses are MAC addresses (IANA: Ethernet, IEEE 802). */
 const MAC_HARDWARE: ReadonlySet<number> = new Set([1, 6]);
 
+/** ATM ARP has a header of another shape (RFC 2225 section 8.1); its bytes are shown as they are. */
+const HARDWARE_ATM = 19;
+
 export function dissectArp(d: Dissector, at: number, end: number): number {
   const r = d.layer('arp', 'Address Resolution Protocol', at, end);
   if (r === null || !r.need(8)) return end;
-  const hardware = r.u16('arp.hw.type');
+  const hardware = d.view.getUint16(at);
+  if (hardware === HARDWARE_ATM) return dissectData(d, at, end);
+  r.u16('arp.hw.type');
   const protocol = r.u16('arp.proto.type', hex16);
   const hardwareLength = r.u8('arp.hw.size');
   const protocolLength = r.u8('arp.proto.size');
@@ -20,6 +26,7 @@ export function dissectArp(d: Dissector, at: number, end: number): number {
   const mac = hardwareLength === 6 && MAC_HARDWARE.has(hardware);
   const ip = protocolLength === 4 && protocol === EtherType.IPV4;
   const addresses = 2 * (hardwareLength + protocolLength);
+  if (!r.need(addresses)) return end;
   const senderMac = hardwareAddress(r, 'arp.src.hw', hardwareLength, mac);
   const senderIp = protocolAddress(r, 'arp.src.proto', protocolLength, ip);
   hardwareAddress(r, 'arp.dst.hw', hardwareLength, mac);

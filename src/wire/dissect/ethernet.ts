@@ -11,10 +11,22 @@ const TAGS: ReadonlySet<number> = new Set([EtherType.VLAN, EtherType.QINQ, 0x910
 
 /** Largest 802.3 length; 1501..1535 are neither length nor type (IEEE 802.3 clause 3.2.6). */
 const LENGTH_MAX = 1500;
-/** Smallest payload of an Ethernet frame: 64 bytes less header and FCS. */
-const PAYLOAD_MIN = 46;
+/** Smallest frame without its check sequence (IEEE 802.3 clause 4.4.2: 64 bytes with it). */
+const FRAME_MIN = 60;
+const TYPE_FABRICPATH = 0x8903;
 /** A frame of this length needs no padding, so four bytes behind its payload may be its check sequence. */
 const FCS_GUESS_MIN = 64;
+
+/**
+ * Headers of another shape that switches send under the Ethernet link type: Cisco ISL (its first five bytes are fixed) and
+ * FabricPath (EtherType 0x8903 in the place of ours). Their bytes are shown as they are.
+ */
+function isForeignHeader(d: Dissector, at: number): boolean {
+  if (at + 14 > d.bytes.length) return false;
+  const high = d.view.getUint32(at);
+  const isl = (high === 0x01000c00 || high === 0x03000c00) && d.view.getUint8(at + 4) === 0;
+  return isl || d.view.getUint16(at + 12) === TYPE_FABRICPATH;
+}
 
 /** A frame as captured: it may carry its check sequence. */
 export function dissectEthernet(d: Dissector, at: number, end: number): number {
@@ -29,6 +41,10 @@ export function dissectTunnelledEthernet(d: Dissector, at: number, end: number):
 }
 
 function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void {
+  if (isForeignHeader(d, at)) {
+    dissectData(d, at, end);
+    return;
+  }
   const r = d.layer('eth', 'Ethernet II', at, end);
   if (r === null || !r.need(14)) return;
   r.add('eth.dst', formatMac(readMac(d.view, at)));
@@ -36,12 +52,19 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
   r.at += 12;
   const type = d.view.getUint16(r.at);
   r.at += 2;
-  if (type >= ETH_TYPE_MIN) {
+  if (end === r.at) {
+    // A header and nothing else.
+    if (type >= ETH_TYPE_MIN || type === 0) r.add('eth.type', hex16(type));
+    else if (type <= LENGTH_MAX) r.add('eth.len', type);
+    else r.add('eth.invalid_lentype', hex16(type));
+    return;
+  }
+  if (type >= ETH_TYPE_MIN || type === 0) {
     r.add('eth.type', hex16(type));
-    trailer(r, dissectTyped(d, type, r.at, end), 'eth.trailer', mayHaveFcs);
-  } else if (type <= LENGTH_MAX) {
+    trailer(r, at, dissectTyped(d, at, type, r.at, end), 'eth.trailer', mayHaveFcs);
+  } else if (type > 0 && type <= LENGTH_MAX) {
     r.add('eth.len', type);
-    trailer(r, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
+    trailer(r, at, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
   } else {
     r.add('eth.invalid_lentype', hex16(type));
     dissectData(d, r.at, end);
@@ -50,9 +73,9 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
 }
 
 /** The payload of an EtherType; returns its end. */
-function dissectTyped(d: Dissector, type: number, at: number, end: number): number {
+function dissectTyped(d: Dissector, frameAt: number, type: number, at: number, end: number): number {
   d.protocols.push('ethertype');
-  if (TAGS.has(type)) return dissectTag(d, type, at, end);
+  if (TAGS.has(type)) return dissectTag(d, frameAt, type, at, end);
   const next = d.tables.etherTypes.get(type);
   if (next === undefined) {
     dissectData(d, at, end);
@@ -62,7 +85,7 @@ function dissectTyped(d: Dissector, type: number, at: number, end: number): numb
 }
 
 /** One tag: TCI and the type or length behind it. */
-function dissectTag(d: Dissector, tpid: number, at: number, end: number): number {
+function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end: number): number {
   const stag = tpid === EtherType.QINQ;
   const name = stag ? 'ieee8021ad' : 'vlan';
   const r = d.layer(name, stag ? 'IEEE 802.1ad' : '802.1Q Virtual LAN', at, end);
@@ -83,8 +106,10 @@ function dissectTag(d: Dissector, tpid: number, at: number, end: number): number
     return end;
   }
   const inner =
-    type >= ETH_TYPE_MIN ? dissectTyped(d, type, r.at, end) : dissectSized(d, r.at, Math.min(end, r.at + type));
-  trailer(r, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
+    type >= ETH_TYPE_MIN
+      ? dissectTyped(d, frameAt, type, r.at, end)
+      : dissectSized(d, r.at, Math.min(end, r.at + type));
+  trailer(r, frameAt, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
   return end;
 }
 
@@ -95,6 +120,8 @@ function dissectSized(d: Dissector, at: number, end: number): number {
   return end;
 }
 
+/** Organisation whose protocol identifiers have a name of their own in tshark. */
+const OUI_CISCO = 0x00000c;
 /** Service access point of SNAP (RFC 1042). */
 const SAP_SNAP = 0xaa;
 
@@ -131,27 +158,31 @@ function dissectLlc(d: Dissector, at: number, end: number): void {
       } else dissectData(d, r.at, end);
       return;
     }
-    r.u16('llc.pid', hex16);
+    r.u16(oui === OUI_CISCO ? 'llc.cisco_pid' : 'llc.pid', hex16);
     if (!r.ok) return;
   }
   dissectData(d, r.at, end);
 }
 
+/** Bytes of padding at `at`: up to the minimum frame when they are all zero; other bytes there are somebody's trailer. */
+function paddingLength(d: Dissector, at: number, end: number): number {
+  const stop = Math.min(end, d.bytes.length);
+  for (let i = at; i < stop; i++) if (d.bytes[i] !== 0) return 0;
+  return stop > at ? end - at : 0;
+}
+
 /** Fields for the bytes between the end of the payload and the end of the frame. */
-function trailer(r: LayerReader, from: number, name: string, mayHaveFcs: boolean): void {
+function trailer(r: LayerReader, frameAt: number, from: number, name: string, mayHaveFcs: boolean): void {
   const end = r.end;
   const captured = r.capturedEnd;
   let at = from;
   if (at >= end) return;
-  const payload = from - r.at;
-  if (payload < PAYLOAD_MIN) {
-    const padding = Math.min(PAYLOAD_MIN - payload, end - at);
-    if (Math.min(at + padding, captured) > at) {
-      r.add('eth.padding', colonHex(r.d.bytes, at, Math.min(at + padding, captured)));
-    }
+  const padding = paddingLength(r.d, from, Math.min(end, frameAt + FRAME_MIN));
+  if (padding > 0) {
+    r.add('eth.padding', colonHex(r.d.bytes, at, Math.min(at + padding, captured)));
     at += padding;
   }
-  const fcs = mayHaveFcs && end - r.layer.at >= FCS_GUESS_MIN && end - at >= 4;
+  const fcs = mayHaveFcs && end - frameAt >= FCS_GUESS_MIN && end - at >= 4;
   const stop = Math.min(fcs ? end - 4 : end, captured);
   if (stop > at) r.add(name, colonHex(r.d.bytes, at, stop));
   if (!fcs) return;

@@ -25,8 +25,8 @@ export function dissectIcmp(d: Dissector, at: number, end: number): number {
       break;
     case 'extended-echo':
       identifier(r);
-      r.u8('icmp.seq');
-      r.u8('icmp.ext.echo.bits', hex8);
+      r.u8('icmp.ext.echo.seq');
+      extendedEchoBits(r, type);
       break;
     case 'gateway':
       if (r.need(4)) r.add('icmp.redir_gw', formatIpv4(r.d.view.getInt32(r.at)));
@@ -71,6 +71,22 @@ function identifier(r: LayerReader): void {
 
 function sequence(r: LayerReader): void {
   both(r, 'icmp.seq');
+}
+
+/** The last byte of an extended echo (RFC 8335 sections 2 and 3). */
+function extendedEchoBits(r: LayerReader, type: number): void {
+  if (!r.need(1)) return;
+  const bits = r.d.view.getUint8(r.at++);
+  if (type === IcmpType.EXTENDED_ECHO) {
+    r.add('icmp.ext.echo.req.res', hex8(bits >>> 1));
+    r.add('icmp.ext.echo.req.local', bits & 1);
+    return;
+  }
+  r.add('icmp.ext.echo.rsp.state', bits >>> 5);
+  r.add('icmp.ext.echo.rsp.res', hex8((bits >>> 3) & 3));
+  r.add('icmp.ext.echo.rsp.active', (bits >>> 2) & 1);
+  r.add('icmp.ext.echo.rsp.ipv4', (bits >>> 1) & 1);
+  r.add('icmp.ext.echo.rsp.ipv6', bits & 1);
 }
 
 /** Timestamp messages: three times of day in milliseconds. */

@@ -41,28 +41,55 @@ function optionType(r: LayerReader, type: number): void {
 /** The body of one option. */
 function option(r: LayerReader, type: number, at: number, length: number): void {
   const view = r.d.view;
-  const end = at + length;
   switch (type) {
     case Ipv4Option.RECORD_ROUTE:
     case Ipv4Option.LOOSE_SOURCE_ROUTE:
-    case Ipv4Option.STRICT_SOURCE_ROUTE: {
-      if (length < 3) return;
-      r.add('ip.opt.ptr', view.getUint8(at + 2));
-      const name = type === Ipv4Option.RECORD_ROUTE ? 'ip.rec_rt' : 'ip.src_rt';
-      for (let i = at + 3; i + 4 <= end; i += 4) r.add(name, formatIpv4(view.getInt32(i)));
+    case Ipv4Option.STRICT_SOURCE_ROUTE:
+      route(r, type, at, length);
       return;
-    }
     case Ipv4Option.TIMESTAMP:
-      if (length < 4) return;
-      r.add('ip.opt.ptr', view.getUint8(at + 2));
-      r.add('ip.opt.overflow', view.getUint8(at + 3) >>> 4);
-      r.add('ip.opt.flag', hex8(view.getUint8(at + 3) & 15));
+      timestamps(r, at, length);
       return;
     case Ipv4Option.ROUTER_ALERT:
-      if (length >= 4) r.add('ip.opt.ra', view.getUint16(at + 2));
+      if (length === 4) r.add('ip.opt.ra', view.getUint16(at + 2));
       return;
     default:
       return;
+  }
+}
+
+/** Slots before the pointer were filled by routers; the others are free, or hops still to visit. */
+function route(r: LayerReader, type: number, at: number, length: number): void {
+  if (length < 3) return;
+  const view = r.d.view;
+  const end = at + length;
+  const pointer = view.getUint8(at + 2);
+  r.add('ip.opt.ptr', pointer);
+  // Pointers count from 1 and stand on the first byte of a slot.
+  if (pointer < 4 || (pointer & 3) !== 0) return;
+  const recording = type === Ipv4Option.RECORD_ROUTE;
+  for (let i = at + 3; i + 4 <= end; i += 4) {
+    const filled = i - at + 1 < pointer;
+    const last = i + 8 > end && pointer <= length;
+    const name =
+      filled && !(last && !recording) ? 'ip.rec_rt' : recording ? 'ip.empty_rt' : last ? 'ip.dst' : 'ip.src_rt';
+    r.add(name, formatIpv4(view.getInt32(i)));
+  }
+}
+
+/** Times of day in milliseconds, alone (flag 0) or each with the address of who wrote it (flags 1 and 3). */
+function timestamps(r: LayerReader, at: number, length: number): void {
+  if (length < 4) return;
+  const view = r.d.view;
+  const flag = view.getUint8(at + 3) & 15;
+  r.add('ip.opt.ptr', view.getUint8(at + 2));
+  r.add('ip.opt.overflow', view.getUint8(at + 3) >>> 4);
+  r.add('ip.opt.flag', hex8(flag));
+  const withAddress = flag === 1 || flag === 3;
+  const step = withAddress ? 8 : 4;
+  for (let i = at + 4; i + step <= at + length; i += step) {
+    if (withAddress) r.add('ip.opt.time_stamp_addr', formatIpv4(view.getInt32(i)));
+    r.add('ip.opt.time_stamp', view.getUint32(i + step - 4));
   }
 }
 

@@ -55,6 +55,7 @@ export function dissectIpv4(d: Dissector, at: number, end: number): number {
   r.at = at + header;
   r.layer.info = `${formatIpv4(d.source)} > ${formatIpv4(d.destination)}`;
 
+  if (r.at >= stop) return stop;
   const offset = fragment & IPV4_OFFSET;
   if (offset > 0) {
     r.layer.info += ` fragment at ${offset * 8}`;

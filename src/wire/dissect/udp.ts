@@ -37,7 +37,7 @@ function checksum(r: LayerReader, at: number, length: number, end: number): void
   if (!r.ok) return;
   let status: number = ChecksumStatus.UNVERIFIED;
   if (field === 0) status = ChecksumStatus.NOT_PRESENT;
-  else if (!d.fragmented && at + length <= end && at + length <= d.bytes.length) {
+  else if (!d.fragmented && at + length <= end && end <= d.bytes.length) {
     const total = pseudoSum(d.source, d.destination, IpProtocol.UDP, length) + sum(d.view, at, at + length);
     status = fold(total) === 0xffff ? ChecksumStatus.GOOD : ChecksumStatus.BAD;
     if (status === ChecksumStatus.BAD) r.flaw('wrong checksum');
