@@ -47,24 +47,26 @@ export function readText(path: string, limit: number = TEXT_MAX): string {
   }
 }
 
-/** Length of the longest prefix that is whole UTF-8 characters: the offset of the first bad byte. */
+/** Offset of the first byte that is no part of a whole UTF-8 character. */
 function firstBadByte(bytes: Uint8Array): number {
-  let low = 0;
-  let high = bytes.length;
-  const decodes = (end: number): boolean => {
+  const decodes = (end: number, cut: boolean): boolean => {
     try {
       // stream: a character that is cut by `end` is not an error
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, end), { stream: true });
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, end), { stream: cut });
       return true;
     } catch {
       return false;
     }
   };
+  let low = 0;
+  let high = bytes.length;
   while (low < high) {
     const middle = (low + high + 1) >>> 1;
-    if (decodes(middle)) low = middle;
+    if (decodes(middle, true)) low = middle;
     else high = middle - 1;
   }
+  // The last 1 to 3 bytes may be a character that never became whole.
+  while (!decodes(low, false)) low--;
   return low;
 }
 

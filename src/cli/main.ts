@@ -1,11 +1,9 @@
 #!/usr/bin/env node
-// podwire's command line: the commands there are, and the process around them.
+// podwire's command line: the process around the commands.
 
-import { createProgram, ending, type Register, runProgram } from './program.ts';
+import { COMMANDS } from './commands.ts';
+import { createProgram, ending, runProgram } from './program.ts';
 import { tolerateClosedOutput } from './terminal.ts';
-
-/** In the order in which help lists them. */
-const COMMANDS: readonly Register[] = [];
 
 tolerateClosedOutput();
 
