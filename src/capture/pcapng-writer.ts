@@ -1,0 +1,430 @@
+// Writes pcapng (draft-ietf-opsawg-pcapng), little-endian on every machine: section header, an interface description for
+// each interface when it appears, enhanced packet blocks with nanoseconds, direction, packet id and comments, name
+// resolution, and interface statistics at the end.
+//
+// An enhanced packet block as written here; the packet id has a fixed place from the end, comments come before it:
+//
+//   type length | if time time caplen len | bytes, padded | comments ... | flags 8 | packet id 12 | end 4 | length
+
+import { macHi, macLo } from '../addr/mac.ts';
+import type { Frame } from '../link/frame.ts';
+import { frameEnd, frameStart } from '../link/frame.ts';
+import type { Ns } from '../sim/sim.ts';
+import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE } from './block-buffer.ts';
+import { copyFromArena } from './frame-copy.ts';
+import {
+  type Direction,
+  type InterfaceDescription,
+  type NameEntry,
+  NO_RECORD,
+  type PacketWriter,
+} from './packet-writer.ts';
+import { BlockType, BYTE_ORDER_MAGIC, LINKTYPE_ETHERNET, NameRecord, Option, padded } from './pcapng.ts';
+import type { CaptureSink } from './sink.ts';
+
+// Enhanced packet block: offsets from its start, and from its end.
+const EPB_INTERFACE = 8;
+const EPB_TIME_HIGH = 12;
+const EPB_TIME_LOW = 16;
+const EPB_CAPTURED = 20;
+const EPB_LENGTH = 24;
+const EPB_DATA = 28;
+const EPB_BEHIND = 8 + 12 + 4 + 4;
+const PACKET_ID_BEHIND = 4 + 4 + 8;
+/** What a block adds to the padded bytes of the frame. */
+export const EPB_OVERHEAD = EPB_DATA + EPB_BEHIND;
+
+/** nanoseconds: if_tsresol is a power of ten */
+const TSRESOL_NS = 9;
+const NANOS_PER_SECOND = 1_000_000_000n;
+const WORD = 0x1_0000_0000;
+
+/** Longest comment, bytes of UTF-8; longer ones are cut (choice; the format allows 65,535). */
+const COMMENT_MAX = 4_096;
+/** Comments go back at most so far, so that one costs at most a copy of this length (choice). */
+const COMMENT_REACH = 128 * 1024;
+/** Records that find() looks at (choice): those of one event, floods included. */
+const FIND_REACH = 64;
+/** Kept free for each interface's statistics block under a size limit: the block, its comment, a filler before it. */
+const STATISTICS_RESERVE = 512;
+/** A name resolution block ends when it is about this long; the next one follows. */
+const NAMES_BLOCK = 16 * 1024;
+/** DNS names have at most 255 octets. */
+const NAME_MAX = 255;
+
+const UTF8 = new TextEncoder();
+
+/** UTF-8 without control characters (they become \DDD, as in DNS presentation form), cut to `max` bytes. */
+function encodeText(text: string, max: number): Uint8Array {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  const safe = text.replace(/[\x00-\x1f\x7f]/g, (c) => `\\${String(c.charCodeAt(0)).padStart(3, '0')}`);
+  const bytes = UTF8.encode(safe);
+  if (bytes.length <= max) return bytes;
+  let end = max;
+  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** Grows a block option by option; used for every block but the packets. */
+class BlockBuilder {
+  #bytes = new Uint8Array(256);
+  #view = new DataView(this.#bytes.buffer);
+  length = 0;
+
+  constructor(type: number) {
+    this.u32(type).u32(0);
+  }
+
+  #room(more: number): void {
+    while (this.length + more > this.#bytes.length) {
+      const bytes = new Uint8Array(this.#bytes.length * 2);
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer);
+    }
+  }
+
+  u16(value: number): this {
+    this.#room(2);
+    this.#view.setUint16(this.length, value, true);
+    this.length += 2;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.#room(4);
+    this.#view.setUint32(this.length, value, true);
+    this.length += 4;
+    return this;
+  }
+
+  u64(value: bigint): this {
+    return this.u32(Number(value & 0xffff_ffffn)).u32(Number(value >> 32n));
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.#room(padded(bytes.length));
+    this.#bytes.set(bytes, this.length);
+    this.#bytes.fill(0, this.length + bytes.length, this.length + padded(bytes.length));
+    this.length += padded(bytes.length);
+    return this;
+  }
+
+  option(code: number, value: Uint8Array): this {
+    return this.u16(code).u16(value.length).raw(value);
+  }
+
+  text(code: number, value: string): this {
+    return this.option(code, encodeText(value, COMMENT_MAX));
+  }
+
+  /** Ends options and block. */
+  end(): Uint8Array {
+    this.u16(Option.END).u16(0);
+    const total = this.length + 4;
+    this.u32(total);
+    this.#view.setUint32(4, total, true);
+    return this.#bytes.subarray(0, total);
+  }
+}
+
+/** The section header block, with which a file begins. Nothing of the host is in it: captures repeat on every machine. */
+export function sectionHeader(application: string, comments: readonly string[]): Uint8Array {
+  const block = new BlockBuilder(BlockType.SECTION_HEADER).u32(BYTE_ORDER_MAGIC).u16(1).u16(0);
+  // Section length: -1, not stated.
+  block.u32(0xffff_ffff).u32(0xffff_ffff);
+  for (const comment of comments) block.text(Option.COMMENT, comment);
+  return block.text(Option.SHB_USERAPPL, application).end();
+}
+
+export interface PcapngWriterOptions {
+  /** Holds sectionHeader() already. */
+  readonly sink: CaptureSink;
+  /** Bytes in the sink. */
+  readonly written: number;
+  /** Virtual time 0, whole seconds since 1970. */
+  readonly epochSeconds: number;
+  /** Bytes kept of each frame; 0 keeps all. */
+  readonly snapLength: number;
+  /** Longest file, bytes; 0 sets no limit. */
+  readonly sizeLimit: number;
+  /** Bytes written at once: UNIT_LARGE or UNIT_SMALL. */
+  readonly unit: number;
+}
+
+export class PcapngWriter implements PacketWriter {
+  limitReached = false;
+  readonly #sink: CaptureSink;
+  readonly #buffer: BlockBuffer;
+  readonly #snapLength: number;
+  readonly #sizeLimit: number;
+  /** What of the size limit is left for packets: the statistics have to follow. */
+  #recordLimit: number;
+  readonly #epoch: bigint;
+  readonly #epochHigh: number;
+  readonly #epochLow: number;
+  // Per interface, for the statistics at the end.
+  readonly #received: number[] = [];
+  readonly #dropped: number[] = [];
+  readonly #firstTime: number[] = [];
+  readonly #lastTime: number[] = [];
+  /** Interfaces that the file describes: all, until the size limit or the end of the disk. */
+  #described = 0;
+  // Records still in the buffer: where each begins; #first is the ordinal of the oldest.
+  readonly #recordAt: Int32Array;
+  #first = 0;
+  #count = 0;
+  #scratch: Uint8Array | null = null;
+
+  constructor(options: PcapngWriterOptions) {
+    this.#sink = options.sink;
+    this.#buffer = new BlockBuffer(options.sink, options.written, options.unit);
+    this.#snapLength = options.snapLength > 0 ? options.snapLength : 0x7fff_ffff;
+    this.#sizeLimit = options.sizeLimit > 0 ? options.sizeLimit : Number.POSITIVE_INFINITY;
+    this.#recordLimit = this.#sizeLimit;
+    this.#epoch = BigInt(options.epochSeconds) * NANOS_PER_SECOND;
+    this.#epochHigh = Number(this.#epoch >> 32n);
+    this.#epochLow = Number(this.#epoch & 0xffff_ffffn);
+    this.#recordAt = new Int32Array(Math.ceil(this.#buffer.capacity / EPB_OVERHEAD));
+  }
+
+  get problem(): string | null {
+    return this.#buffer.problem;
+  }
+
+  addInterface(description: InterfaceDescription): number {
+    const id = this.#received.length;
+    this.#recordLimit -= STATISTICS_RESERVE;
+    this.#received.push(0);
+    this.#dropped.push(0);
+    this.#firstTime.push(-1);
+    this.#lastTime.push(-1);
+    const snap = this.#snapLength === 0x7fff_ffff ? 0 : this.#snapLength;
+    const block = new BlockBuilder(BlockType.INTERFACE_DESCRIPTION).u16(LINKTYPE_ETHERNET).u16(0).u32(snap);
+    block.text(Option.IF_NAME, description.name);
+    if (description.description !== '') block.text(Option.IF_DESCRIPTION, description.description);
+    if (description.mac !== null) {
+      const mac = new DataView(new ArrayBuffer(6));
+      mac.setUint16(0, macHi(description.mac));
+      mac.setInt32(2, macLo(description.mac));
+      block.option(Option.IF_MACADDR, new Uint8Array(mac.buffer));
+    }
+    if (description.speed > 0) block.u16(Option.IF_SPEED).u16(8).u64(BigInt(description.speed));
+    block.option(Option.IF_TSRESOL, Uint8Array.of(TSRESOL_NS));
+    if (this.#append(block.end(), true)) this.#described = id + 1;
+    return id;
+  }
+
+  addNames(entries: readonly NameEntry[]): void {
+    let block: BlockBuilder | null = null;
+    for (const { address, names } of entries) {
+      block ??= new BlockBuilder(BlockType.NAME_RESOLUTION);
+      const texts = names.map((name) => encodeText(name, NAME_MAX));
+      const value = new Uint8Array(4 + texts.reduce((n, text) => n + text.length + 1, 0));
+      new DataView(value.buffer).setInt32(0, address);
+      let at = 4;
+      for (const text of texts) {
+        value.set(text, at);
+        at += text.length + 1;
+      }
+      block.option(NameRecord.IPV4, value);
+      if (block.length < NAMES_BLOCK) continue;
+      this.#appendNames(block);
+      block = null;
+    }
+    if (block !== null) this.#appendNames(block);
+  }
+
+  #appendNames(block: BlockBuilder): void {
+    // nrb_record_end, then the end of the (absent) options.
+    this.#append(block.u16(NameRecord.END).u16(0).end(), true);
+  }
+
+  record(interfaceId: number, time: Ns, frame: Frame, direction: Direction, packetId: number): number {
+    const buffer = this.#buffer;
+    if (buffer.full) this.#writeUnit();
+    this.#received[interfaceId]!++;
+    const start = frameStart[frame]!;
+    const length = frameEnd[frame]! - start;
+    const captured = length < this.#snapLength ? length : this.#snapLength;
+    const body = (captured + 3) & ~3;
+    const total = EPB_OVERHEAD + body;
+    if (!this.#fits(total)) {
+      this.#dropped[interfaceId]!++;
+      return NO_RECORD;
+    }
+    const at = buffer.place(total);
+    const view = buffer.view;
+    // 64-bit sum of two pairs of words.
+    const high = Math.floor(time / WORD);
+    const low = time - high * WORD + this.#epochLow;
+    view.setUint32(at, BlockType.ENHANCED_PACKET, true);
+    view.setUint32(at + 4, total, true);
+    view.setUint32(at + EPB_INTERFACE, interfaceId, true);
+    view.setUint32(at + EPB_TIME_HIGH, low >= WORD ? high + this.#epochHigh + 1 : high + this.#epochHigh, true);
+    view.setUint32(at + EPB_TIME_LOW, low >= WORD ? low - WORD : low, true);
+    view.setUint32(at + EPB_CAPTURED, captured, true);
+    view.setUint32(at + EPB_LENGTH, length, true);
+    const data = at + EPB_DATA;
+    copyFromArena(buffer, data, start, captured);
+    const options = data + body;
+    if (body !== captured) for (let i = data + captured; i < options; i++) buffer.bytes[i] = 0;
+    view.setUint32(options, Option.EPB_FLAGS | (4 << 16), true);
+    view.setUint32(options + 4, direction, true);
+    view.setUint32(options + 8, Option.EPB_PACKETID | (8 << 16), true);
+    view.setUint32(options + 12, packetId, true);
+    view.setUint32(options + 16, packetId < WORD ? 0 : Math.floor(packetId / WORD), true);
+    view.setUint32(options + 20, Option.END, true);
+    view.setUint32(options + 24, total, true);
+    if (this.#firstTime[interfaceId]! < 0) this.#firstTime[interfaceId] = time;
+    this.#lastTime[interfaceId] = time;
+    this.#recordAt[this.#count] = at;
+    return this.#first + this.#count++;
+  }
+
+  comment(ordinal: number, packetId: number, text: string): boolean {
+    const index = ordinal - this.#first;
+    if (index < 0 || index >= this.#count || this.limitReached || this.problem !== null) return false;
+    const at = this.#recordAt[index]!;
+    if (this.#packetIdAt(at) !== packetId) return false;
+    const value = encodeText(text, COMMENT_MAX);
+    const more = 4 + padded(value.length);
+    const tail = this.#buffer.used - at;
+    const total = this.#buffer.view.getUint32(at + 4, true);
+    // Fillers take at most a quarter, see block-buffer.
+    const room = this.#buffer.capacity - this.#buffer.used;
+    if (tail > COMMENT_REACH || total + more > BLOCK_LENGTH_MAX || more + (tail >> 2) + 4096 > room) return false;
+    if (this.#buffer.end + more + (tail >> 2) > this.#recordLimit) return false;
+    this.#insert(index, at, total, value);
+    return true;
+  }
+
+  /** Lays the record and everything behind it out anew, the record longer by one comment. */
+  #insert(index: number, at: number, total: number, value: Uint8Array): void {
+    const buffer = this.#buffer;
+    const more = 4 + padded(value.length);
+    const tail = buffer.used - at;
+    this.#scratch ??= new Uint8Array(COMMENT_REACH);
+    const old = this.#scratch;
+    old.set(buffer.bytes.subarray(at, buffer.used));
+    const oldView = new DataView(old.buffer);
+    buffer.used = at;
+
+    const to = buffer.place(total + more);
+    const fixed = total - EPB_BEHIND;
+    buffer.bytes.set(old.subarray(0, fixed), to);
+    const option = to + fixed;
+    buffer.view.setUint16(option, Option.COMMENT, true);
+    buffer.view.setUint16(option + 2, value.length, true);
+    buffer.bytes.fill(0, option + 4, option + more);
+    buffer.bytes.set(value, option + 4);
+    buffer.bytes.set(old.subarray(fixed, total), option + more);
+    buffer.view.setUint32(to + 4, total + more, true);
+    buffer.view.setUint32(to + total + more - 4, total + more, true);
+    this.#recordAt[index] = to;
+
+    let next = index + 1;
+    for (let from = total; from < tail; ) {
+      const length = oldView.getUint32(from + 4, true);
+      if (oldView.getUint32(from, true) !== FILLER_TYPE) {
+        const place = buffer.place(length);
+        buffer.bytes.set(old.subarray(from, from + length), place);
+        if (next < this.#count && this.#recordAt[next] === at + from) this.#recordAt[next++] = place;
+      }
+      from += length;
+    }
+  }
+
+  find(packetId: number, interfaceId: number): number {
+    const stop = Math.max(0, this.#count - FIND_REACH);
+    for (let i = this.#count - 1; i >= stop; i--) {
+      const at = this.#recordAt[i]!;
+      if (interfaceId >= 0 && this.#buffer.view.getUint32(at + EPB_INTERFACE, true) !== interfaceId) continue;
+      if (this.#packetIdAt(at) === packetId) return this.#first + i;
+    }
+    return NO_RECORD;
+  }
+
+  #packetIdAt(at: number): number {
+    const { view } = this.#buffer;
+    const id = at + view.getUint32(at + 4, true) - PACKET_ID_BEHIND;
+    return view.getUint32(id, true) + view.getUint32(id + 4, true) * WORD;
+  }
+
+  flush(): void {
+    const buffer = this.#buffer;
+    buffer.write(buffer.used);
+    this.#first += this.#count;
+    this.#count = 0;
+  }
+
+  close(): void {
+    for (let id = 0; id < this.#described; id++) this.#append(this.#statistics(id), false);
+    this.flush();
+    this.#sink.close();
+  }
+
+  /** Interface statistics; drops are what the capture itself did not record. */
+  #statistics(id: number): Uint8Array {
+    const first = this.#firstTime[id]!;
+    const last = this.#lastTime[id]!;
+    const dropped = this.#dropped[id]!;
+    const time = (ns: number): bigint => this.#epoch + BigInt(Math.max(0, ns));
+    const word = (value: bigint): [number, number] => [Number(value >> 32n), Number(value & 0xffff_ffffn)];
+    const [high, low] = word(time(last));
+    const block = new BlockBuilder(BlockType.INTERFACE_STATISTICS).u32(id).u32(high).u32(low);
+    if (dropped > 0) {
+      const why = this.limitReached ? `size limit of ${this.#sizeLimit} bytes reached` : 'recording stopped';
+      block.text(Option.COMMENT, `${why}: ${dropped} frames not recorded`);
+    }
+    const times: [number, number][] =
+      first < 0
+        ? []
+        : [
+            [Option.ISB_STARTTIME, first],
+            [Option.ISB_ENDTIME, last],
+          ];
+    for (const [code, ns] of times) {
+      const [timeHigh, timeLow] = word(time(ns));
+      block.u16(code).u16(8).u32(timeHigh).u32(timeLow);
+    }
+    block.u16(Option.ISB_IFRECV).u16(8).u64(BigInt(this.#received[id]!));
+    return block.u16(Option.ISB_IFDROP).u16(8).u64(BigInt(dropped)).end();
+  }
+
+  /** Appends a block that is no packet. Under a size limit it may be left out, as packets are. */
+  #append(block: Uint8Array, limited: boolean): boolean {
+    if (limited && !this.#fits(block.length)) return false;
+    if (this.problem !== null) return false;
+    while (this.#buffer.full || this.#buffer.used + block.length + 4096 > this.#buffer.capacity) this.#writeUnit();
+    const at = this.#buffer.place(block.length);
+    this.#buffer.bytes.set(block, at);
+    return true;
+  }
+
+  /** False, for good, once a block of `length` and the statistics at the end would pass the size limit. */
+  #fits(length: number): boolean {
+    if (this.problem !== null) return false;
+    // A filler before a block is at most 8 bytes longer than the block.
+    if (this.#buffer.end + 2 * length + 8 > this.#recordLimit) this.limitReached = true;
+    return !this.limitReached;
+  }
+
+  /** Writes up to the next multiple of the unit; what lies behind it stays, and stays open for comments. */
+  #writeUnit(): void {
+    const buffer = this.#buffer;
+    const boundary = buffer.boundary;
+    if (buffer.used <= boundary) {
+      this.flush();
+      return;
+    }
+    const recordAt = this.#recordAt;
+    let gone = 0;
+    // The boundary is near the end: searched from there.
+    for (let i = this.#count; i > 0 && gone === 0; i--) if (recordAt[i - 1]! < boundary) gone = i;
+    buffer.write(boundary);
+    for (let i = gone; i < this.#count; i++) recordAt[i - gone] = recordAt[i]! - boundary;
+    this.#first += gone;
+    this.#count -= gone;
+  }
+}
