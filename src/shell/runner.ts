@@ -67,6 +67,12 @@ export class Runner {
     return this.#nextPid++;
   }
 
+  /** The process with this id that is alive, or null. */
+  find(pid: number): Process | null {
+    for (const process of this.#live) if (process.pid === pid) return process;
+    return null;
+  }
+
   get processCount(): number {
     return this.#live.size;
   }
