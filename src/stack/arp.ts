@@ -1,9 +1,18 @@
 // ARP: answering, learning, asking, announcing (net/ipv4/arp.c; RFC 826, RFC 5227).
 
-import { DropReason } from '../base/drop-reason.ts';
 import { formatIpv4, type Ipv4, isLoopbackIpv4, isMulticastIpv4, maskIpv4 } from '../addr/ipv4.ts';
 import { formatMac, MAC_BROADCAST, MAC_ZERO, type Mac } from '../addr/mac.ts';
-import { allocFrame, type Frame, frameEnd, framePacketId, frameStart, freeFrame, NO_FRAME, view } from '../link/frame.ts';
+import { DropReason } from '../base/drop-reason.ts';
+import {
+  allocFrame,
+  type Frame,
+  frameEnd,
+  framePacketId,
+  frameStart,
+  freeFrame,
+  NO_FRAME,
+  view,
+} from '../link/frame.ts';
 import {
   ARP_LENGTH,
   ARP_OPERATION,
@@ -96,26 +105,20 @@ function process(idev: InDevice, frame: Frame, at: number, type: PacketType, del
 }
 
 /** Updates what is known of the sender; creates an entry only where arp_accept says so. */
-function learn(
-  idev: InDevice,
-  operation: number,
-  sha: Mac,
-  sip: Ipv4,
-  tha: Mac,
-  tip: Ipv4,
-  type: PacketType,
-): void {
+function learn(idev: InDevice, operation: number, sha: Mac, sip: Ipv4, tha: Mac, tip: Ipv4, type: PacketType): void {
   const { netns } = idev;
   let n = netns.neighbours.lookup(idev, sip);
   const accept = idev.arpAccept !== 0 && (idev.arpAccept === 1 || idev.onlinkAddress(sip) !== null);
   let gratuitous = false;
   if (n !== null || accept) {
     gratuitous =
-      sip === tip &&
-      (operation !== ArpOperation.REPLY || tha === sha) &&
-      netns.addressType(sip) === DstKind.UNICAST;
+      sip === tip && (operation !== ArpOperation.REPLY || tha === sha) && netns.addressType(sip) === DstKind.UNICAST;
   }
-  if (n === null && accept && (gratuitous || (operation === ArpOperation.REPLY && netns.addressType(sip) === DstKind.UNICAST))) {
+  if (
+    n === null &&
+    accept &&
+    (gratuitous || (operation === ArpOperation.REPLY && netns.addressType(sip) === DstKind.UNICAST))
+  ) {
     n = netns.neighbours.create(idev, sip);
   }
   if (n === null) return;
@@ -142,7 +145,9 @@ function ignored(idev: InDevice, sip: Ipv4, tip: Ipv4): boolean {
         (ifa) => ifa.local === tip && (sip === 0 || ((sip ^ ifa.peer) & maskIpv4(ifa.length)) === 0),
       );
     case 3:
-      return !idev.netns.inDevices().some((d) => d.addresses.some((ifa) => ifa.local === tip && ifa.scope <= Scope.LINK));
+      return !idev.netns
+        .inDevices()
+        .some((d) => d.addresses.some((ifa) => ifa.local === tip && ifa.scope <= Scope.LINK));
     case 8:
       return true;
     default:
@@ -210,7 +215,9 @@ export function sendArp(idev: InDevice, m: ArpMessage, note: string): void {
 
 function reply(idev: InDevice, tip: Ipv4, sip: Ipv4, sha: Mac): void {
   const dev = idev.dev;
-  const note = dev.host.observer.wantsNotes ? `${dev.label} answers for ${formatIpv4(tip)} with ${formatMac(dev.mac)}` : '';
+  const note = dev.host.observer.wantsNotes
+    ? `${dev.label} answers for ${formatIpv4(tip)} with ${formatMac(dev.mac)}`
+    : '';
   sendArp(idev, { operation: ArpOperation.REPLY, target: sip, source: tip, to: sha, targetMac: sha }, note);
 }
 

@@ -5,8 +5,8 @@
 // to a chain of routes of that prefix, lowest metric first. A look-up costs one probe per occurring length. That is the
 // plain path; route-cache.ts keeps results and is checked against it.
 
-import { MISSING, IntTable } from '../base/int-table.ts';
 import { compareIpv4, type Ipv4, maskIpv4 } from '../addr/ipv4.ts';
+import { IntTable, MISSING } from '../base/int-table.ts';
 import type { InDevice } from './in-device.ts';
 
 /** RTN_*, by the words of `ip route`. */
@@ -185,9 +185,7 @@ export class FibTable {
         }
       }
     }
-    return out.sort(
-      (a, b) => compareIpv4(a.destination, b.destination) || b.length - a.length || a.metric - b.metric,
-    );
+    return out.sort((a, b) => compareIpv4(a.destination, b.destination) || b.length - a.length || a.metric - b.metric);
   }
 }
 

@@ -1,8 +1,8 @@
 // The IPv4 side of a net device (struct in_device, net/ipv4/devinet.c): its addresses, its sysctls, and the door through
 // which its frames enter the stack.
 
-import { DropReason } from '../base/drop-reason.ts';
 import { type Ipv4, maskIpv4 } from '../addr/ipv4.ts';
+import { DropReason } from '../base/drop-reason.ts';
 import type { Handler, NetDevice } from '../link/device.ts';
 import { type Frame, frameEnd, frameStart, freeFrame, view } from '../link/frame.ts';
 import { ETH_HEADER, ETH_TYPE, EtherType } from '../wire/ethernet.ts';

@@ -8,11 +8,11 @@
 // Limits: queue per entry unres_qlen_bytes (oldest dropped), table gc_thresh1/2/3. Timers run on jiffies, through the
 // kernel's timer wheel, because their lateness decides which of two periodic things comes first.
 
+import { IPV4_BROADCAST, type Ipv4, isLoopbackIpv4, isMulticastIpv4 } from '../addr/ipv4.ts';
+import { MAC_BROADCAST, MAC_ZERO, type Mac, macHi, macLo } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { MISSING, PairTable } from '../base/int-table.ts';
 import type { Rng } from '../base/rng.ts';
-import { type Ipv4, IPV4_BROADCAST, isLoopbackIpv4, isMulticastIpv4 } from '../addr/ipv4.ts';
-import { MAC_BROADCAST, MAC_ZERO, type Mac, macHi, macLo } from '../addr/mac.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
 import { type Frame, frameEnd, frameStart, freeFrame, NO_FRAME, view } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';

@@ -2,9 +2,9 @@
 // lab namespace. This file is the namespace's control plane (net/ipv4/devinet.c, fib_frontend.c): what `ip link`,
 // `ip addr` and `ip route` do, and what follows when a link goes up or down. The packet path is in the ip-*.ts files.
 
-import { assert } from '../base/assert.ts';
 import { type Ipv4, maskIpv4, parseIpv4 } from '../addr/ipv4.ts';
-import { DeviceEvent, DeviceKind, NetDevice } from '../link/device.ts';
+import { assert } from '../base/assert.ts';
+import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
 import { type Frame, frameEnd, freeFrame } from '../link/frame.ts';
 import { createLoopback } from '../link/loopback.ts';
 import type { HookChain } from '../netfilter/hook.ts';
@@ -218,7 +218,9 @@ export class NetNamespace {
     const mask = maskIpv4(ifa.length);
     const dependants = ifa.secondary
       ? []
-      : idev.addresses.filter((a) => a !== ifa && a.secondary && a.length === ifa.length && ((a.peer ^ ifa.peer) & mask) === 0);
+      : idev.addresses.filter(
+          (a) => a !== ifa && a.secondary && a.length === ifa.length && ((a.peer ^ ifa.peer) & mask) === 0,
+        );
     const gone = [ifa, ...(idev.promotesSecondaries ? [] : dependants)];
     idev.addresses = idev.addresses.filter((a) => !gone.includes(a));
     for (const a of gone) this.#removeAddressRoutes(idev, a);
@@ -277,7 +279,10 @@ export class NetNamespace {
       idev.addresses.some((a) => {
         const prefix = a.peer & maskIpv4(a.length);
         return (
-          (length === 32 && (a.local === destination || a.broadcast === destination || (prefix | ~maskIpv4(a.length)) === destination)) ||
+          (length === 32 &&
+            (a.local === destination ||
+              a.broadcast === destination ||
+              (prefix | ~maskIpv4(a.length)) === destination)) ||
           (prefix === destination && a.length === length && !a.secondary)
         );
       });
@@ -362,4 +367,3 @@ export class NetNamespace {
     this.#held.clear();
   }
 }
-

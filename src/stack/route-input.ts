@@ -1,8 +1,8 @@
 // Routing of a packet that came in (net/ipv4/route.c ip_route_input_slow, fib_frontend.c fib_validate_source): where it
 // goes, and whether its source address may come from there.
 
-import { DropReason } from '../base/drop-reason.ts';
 import { type Ipv4, isLoopbackIpv4, isMulticastIpv4, isZeronetIpv4 } from '../addr/ipv4.ts';
+import { DropReason } from '../base/drop-reason.ts';
 import { RouteType, Scope } from './fib.ts';
 import type { InDevice } from './in-device.ts';
 import { type Dst, DstKind } from './route-cache.ts';
@@ -46,12 +46,14 @@ export class InputRouter {
     switch (dst.kind) {
       case DstKind.LOCAL: {
         const check = idev === netns.loopback ? 0 : this.#validate(idev, source);
-        if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        if (check < 0)
+          return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
         return InputVerdict.LOCAL;
       }
       case DstKind.BROADCAST: {
         const check = this.#validate(idev, source);
-        if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        if (check < 0)
+          return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
         return InputVerdict.BROADCAST;
       }
       case DstKind.UNICAST:

@@ -5,7 +5,7 @@
 // (net.ipv4.conf.*, net.ipv4.neigh.*), and values that this emulator keeps and reports but that steer nothing here.
 // How `all` and a device's own value combine (maximum, or, and) is the reader's business: see in-device.ts.
 
-import { NEIGH_DEFAULTS, NeighParameters, type NeighParameterName } from './neigh-parameters.ts';
+import { NEIGH_DEFAULTS, type NeighParameterName, NeighParameters } from './neigh-parameters.ts';
 
 /** Per-device values of net.ipv4.conf.X, all integers. */
 export const CONF_DEFAULTS = {

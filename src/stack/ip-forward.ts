@@ -1,0 +1,52 @@
+// Forwarding (net/ipv4/ip_forward.c): TTL, MTU, redirects, then out. Order as in ip_forward(): the TTL is looked at
+// first, the MTU before the TTL is decremented, so that an ICMP error quotes the packet as it came.
+
+import { DropReason } from '../base/drop-reason.ts';
+import { type Frame, frameEnd, frameStart, view } from '../link/frame.ts';
+import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
+import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
+import { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_SOURCE, IPV4_TTL } from '../wire/ipv4.ts';
+import { icmpSend } from './icmp-send.ts';
+import type { InDevice } from './in-device.ts';
+import { endPacket, ipOutput } from './ip-output.ts';
+import type { Dst } from './route-cache.ts';
+
+/** Code of TIME_EXCEEDED: TTL exceeded in transit (RFC 792). */
+const TTL_EXCEEDED = 0;
+/** Code of REDIRECT: for the host (RFC 792). */
+const REDIRECT_HOST = 1;
+
+export function ipForward(idev: InDevice, frame: Frame, dst: Dst, redirect: boolean): void {
+  const netns = idev.netns;
+  const at = frameStart[frame]!;
+  const word = view.getUint16(at + IPV4_TTL);
+  if (word >>> 8 <= 1) {
+    icmpSend(netns, frame, IcmpType.TIME_EXCEEDED, TTL_EXCEEDED, 0);
+    endPacket(netns, frame, DropReason.IP_TTL_EXCEEDED, dst);
+    return;
+  }
+  const mtu = netns.sysctl.ipv4.ip_forward_use_pmtu !== 0 ? dst.mtu(netns) : dst.linkMtu();
+  if (frameEnd[frame]! - at > mtu && (view.getUint16(at + IPV4_FRAGMENT) & IPV4_DF) !== 0) {
+    icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.FRAG_NEEDED, mtu);
+    endPacket(netns, frame, DropReason.IP_FRAG_NEEDED, dst);
+    return;
+  }
+  // ip_decrease_ttl: the TTL is the high byte of its word, so the sum grows by 0x0100 (RFC 1624).
+  view.setUint16(at + IPV4_TTL, word - 0x100);
+  let sum = view.getUint16(at + IPV4_CHECKSUM) + 0x100;
+  sum = (sum & 0xffff) + (sum >>> 16);
+  view.setUint16(at + IPV4_CHECKSUM, sum === 0xffff ? 0 : sum);
+  if (redirect && netns.icmpLimit.allowRedirect(view.getInt32(at + IPV4_SOURCE))) {
+    icmpSend(netns, frame, IcmpType.REDIRECT, REDIRECT_HOST, dst.nexthop);
+  }
+  const inDevice = idev.dev.index;
+  if (netns.hooks !== null) {
+    const verdict = netns.hooks.run(Hook.FORWARD, frame, inDevice, dst.out!.dev.index);
+    if (verdict === HOOK_STOLEN) return;
+    if (verdict !== 0) {
+      endPacket(netns, frame, verdict, dst);
+      return;
+    }
+  }
+  ipOutput(netns, frame, dst, mtu, inDevice, false);
+}

@@ -1,0 +1,196 @@
+// IPv4 input (net/ipv4/ip_input.c): checked once, routed, delivered here or forwarded.
+
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { DropReason } from '../base/drop-reason.ts';
+import { type Frame, frameEnd, frameStart, NO_FRAME, sumArena, u16, u32, view } from '../link/frame.ts';
+import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
+import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
+import {
+  checkIpv4,
+  IPV4_DESTINATION,
+  IPV4_FRAGMENT,
+  IPV4_HEADER,
+  IPV4_LENGTH,
+  IPV4_MF,
+  IPV4_OFFSET,
+  IPV4_PROTOCOL,
+  IPV4_SOURCE,
+  IpProtocol,
+} from '../wire/ipv4.ts';
+import { icmpReceive } from './icmp-receive.ts';
+import { icmpSend } from './icmp-send.ts';
+import { type InDevice, PacketType } from './in-device.ts';
+import { ipForward } from './ip-forward.ts';
+import { optionsInput } from './ip-options.ts';
+import { DstKind } from './route-cache.ts';
+import { InputVerdict } from './route-input.ts';
+import { udpReceive } from './udp-receive.ts';
+
+/** 224.0.0.1: every host is a member (RFC 1112 section 4). */
+const ALL_HOSTS: Ipv4 = 0xe0000001 | 0;
+
+/** True when the 20-byte header at `at` (even) sums to all ones: its checksum is right. */
+function headerSumOk(at: number): boolean {
+  let s: number;
+  if ((at & 2) === 0) {
+    const w = at >> 2;
+    s = u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u32[w + 4]!;
+    s = (s % 0x1_0000_0000) + Math.floor(s / 0x1_0000_0000);
+    s = (s % 0x10000) + Math.floor(s / 0x10000);
+    s = (s & 0xffff) + (s >>> 16);
+    s = (s & 0xffff) + (s >>> 16);
+  } else {
+    const w = at >> 1;
+    s =
+      u16[w]! +
+      u16[w + 1]! +
+      u16[w + 2]! +
+      u16[w + 3]! +
+      u16[w + 4]! +
+      u16[w + 5]! +
+      u16[w + 6]! +
+      u16[w + 7]! +
+      u16[w + 8]! +
+      u16[w + 9]!;
+    s = (s & 0xffff) + (s >>> 16);
+    s = (s & 0xffff) + (s >>> 16);
+  }
+  return s === 0xffff;
+}
+
+/** ip_rcv: an IPv4 packet from `at` in a frame that came in by `idev`. Takes ownership. */
+export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketType): void {
+  const { netns, dev } = idev;
+  if (type === PacketType.OTHERHOST) {
+    dev.end(frame, DropReason.OTHERHOST);
+    return;
+  }
+  const end = frameEnd[frame]!;
+  if (!checkIpv4(view, at, end)) {
+    dev.end(frame, end - at < IPV4_HEADER ? DropReason.PKT_TOO_SMALL : DropReason.IP_INHDR);
+    return;
+  }
+  const header = (view.getUint8(at) & 15) * 4;
+  if (header === IPV4_HEADER ? !headerSumOk(at) : sumArena(at, at + header) !== 0xffff) {
+    dev.end(frame, DropReason.IP_CSUM);
+    return;
+  }
+  // Behind the total length there may be Ethernet padding: not part of the packet.
+  frameEnd[frame] = at + view.getUint16(at + IPV4_LENGTH);
+  frameStart[frame] = at;
+  if (netns.hooks !== null) {
+    const verdict = netns.hooks.run(Hook.PRE_ROUTING, frame, dev.index, 0);
+    if (verdict === HOOK_STOLEN) return;
+    if (verdict !== 0) {
+      dev.end(frame, verdict);
+      return;
+    }
+  }
+  if (header !== IPV4_HEADER) {
+    const reason = optionsInput(idev, frame, header);
+    if (reason !== 0) {
+      dev.end(frame, reason);
+      return;
+    }
+  }
+  const destination = view.getInt32(at + IPV4_DESTINATION);
+  const router = netns.inputRouter;
+  const verdict = router.route(idev, destination, view.getInt32(at + IPV4_SOURCE));
+  if (verdict === InputVerdict.FORWARD) {
+    if (type !== PacketType.HOST) dev.end(frame, DropReason.IP_INADDRERRORS);
+    else ipForward(idev, frame, router.dst!, router.redirect);
+  } else if (verdict === InputVerdict.LOCAL || verdict === InputVerdict.BROADCAST) {
+    ipLocalDeliver(idev, frame);
+  } else if (verdict === InputVerdict.MULTICAST) {
+    if (destination === ALL_HOSTS || netns.sockets.isMember(idev, destination)) ipLocalDeliver(idev, frame);
+    else dev.end(frame, DropReason.IP_MULTICAST_NOT_MEMBER);
+  } else if (verdict === InputVerdict.ERROR) {
+    ipError(idev, frame, type, router.dst!.kind);
+  } else {
+    if (netns.world.observer.wantsNotes && verdict === -DropReason.IP_RPFILTER) {
+      const back = netns.routes.lookup(view.getInt32(at + IPV4_SOURCE));
+      const way = back.out === null ? 'there is no route back' : `the route back leaves by ${back.out.dev.name}`;
+      netns.world.observer.note(
+        frame,
+        `${dev.label}: rp_filter=${idev.rpFilter}, ${formatIpv4(view.getInt32(at + IPV4_SOURCE))} came in here but ${way}`,
+      );
+    }
+    dev.end(frame, -verdict);
+  }
+}
+
+/** ip_local_deliver: reassembled, filtered, handed to the protocol. */
+export function ipLocalDeliver(idev: InDevice, frame: Frame): void {
+  const { netns, dev } = idev;
+  let whole = frame;
+  if ((view.getUint16(frameStart[frame]! + IPV4_FRAGMENT) & (IPV4_MF | IPV4_OFFSET)) !== 0) {
+    whole = netns.reassembly.take(idev, frame);
+    if (whole === NO_FRAME) return;
+  }
+  if (netns.hooks !== null) {
+    const verdict = netns.hooks.run(Hook.LOCAL_IN, whole, dev.index, 0);
+    if (verdict === HOOK_STOLEN) return;
+    if (verdict !== 0) {
+      dev.end(whole, verdict);
+      return;
+    }
+  }
+  const at = frameStart[whole]!;
+  const payload = at + (view.getUint8(at) & 15) * 4;
+  const protocol = view.getUint8(at + IPV4_PROTOCOL);
+  if (protocol === IpProtocol.UDP) udpReceive(idev, whole, payload);
+  else if (protocol === IpProtocol.ICMP) icmpReceive(idev, whole, payload);
+  else {
+    const handler = netns.sockets.protocol(protocol);
+    if (handler !== null) {
+      handler(idev, whole, payload);
+      return;
+    }
+    icmpSend(netns, whole, IcmpType.DEST_UNREACH, IcmpUnreach.PROTOCOL, 0);
+    dev.end(whole, DropReason.IP_NOPROTO);
+  }
+}
+
+/** ip_error: no way to go on; a router says so, within limits, a host is silent. */
+function ipError(idev: InDevice, frame: Frame, type: PacketType, kind: DstKind): void {
+  const { netns, dev } = idev;
+  if (idev.conf.forwarding === 0) {
+    // A host has no business forwarding: EHOSTUNREACH is an address error, no route is no route.
+    dev.end(
+      frame,
+      kind === DstKind.NO_ROUTE
+        ? DropReason.IP_INNOROUTES
+        : kind === DstKind.UNICAST
+          ? DropReason.IP_FORWARDING_OFF
+          : reasonOf(kind),
+    );
+    return;
+  }
+  const code =
+    kind === DstKind.NO_ROUTE
+      ? IcmpUnreach.NET
+      : kind === DstKind.UNREACHABLE
+        ? IcmpUnreach.HOST
+        : kind === DstKind.PROHIBIT
+          ? IcmpUnreach.FILTERED
+          : -1;
+  if (code >= 0 && type === PacketType.HOST) {
+    if (netns.icmpLimit.allowRouteError(view.getInt32(frameStart[frame]! + IPV4_SOURCE))) {
+      icmpSend(netns, frame, IcmpType.DEST_UNREACH, code, 0);
+    }
+  }
+  dev.end(frame, reasonOf(kind));
+}
+
+function reasonOf(kind: DstKind): DropReason {
+  switch (kind) {
+    case DstKind.UNREACHABLE:
+      return DropReason.IP_UNREACHABLE_ROUTE;
+    case DstKind.PROHIBIT:
+      return DropReason.IP_PROHIBIT;
+    case DstKind.BLACKHOLE:
+      return DropReason.IP_BLACKHOLE;
+    default:
+      return DropReason.IP_INNOROUTES;
+  }
+}
