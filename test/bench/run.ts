@@ -1,0 +1,107 @@
+// npm run bench: packets/s and ns per hop of pod to pod, on one node and across nodes over VXLAN, 64 B and 1400 B of
+// UDP payload, with and without capture of every interface, beside the hand-written limit in the same run.
+//
+//   --quick        fewer packets and rounds
+//   --json         one JSON document instead of the table
+//   --only TEXT    only the cases whose name holds TEXT, for example --only across
+//
+// Nothing is asserted: figures drift by a factor of two with what else the machine does; shares drift less.
+// Each case has a process of its own, so that what V8 learnt in one does not speed up or slow down another.
+
+import { spawnSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { CaptureTo } from './hand-written.ts';
+import { type CaseFigures, measure } from './measure.ts';
+import { FLOW_CASES, type FlowCase, othersReach, targetShare } from './targets.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    /** internal: measure one case here and print it as JSON */
+    case: { type: 'string' },
+  },
+});
+
+function nameOf(flow: FlowCase): string {
+  const capture = {
+    [CaptureTo.NOWHERE]: '',
+    [CaptureTo.MEMORY]: ', captured to memory',
+    [CaptureTo.FILE]: ', captured to a file',
+  };
+  return `${flow.acrossNodes ? 'across nodes (VXLAN)' : 'same node'}, ${flow.payload} B${capture[flow.capture]}`;
+}
+
+function inOwnProcess(index: number): CaseFigures {
+  const args = [fileURLToPath(import.meta.url), '--case', String(index), ...(options.quick ? ['--quick'] : [])];
+  const child = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 20 });
+  if (child.status !== 0)
+    throw new Error(`${nameOf(FLOW_CASES[index]!)}: ended with status ${child.status ?? child.signal}`);
+  return JSON.parse(child.stdout.toString()) as CaseFigures;
+}
+
+const thousands = (rate: number): string => `${Math.round(rate / 1000).toLocaleString('en-US')} k`;
+const percent = (share: number | null): string => (share === null ? '-' : `${Math.round(share * 100)} %`);
+
+function row(cells: readonly string[]): string {
+  const widths = [46, 10, 9, 12, 9, 8, 8, 10, 10];
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i] ?? 10))).join('');
+}
+
+function tableRow(figures: CaseFigures): string {
+  const others = othersReach(figures);
+  const rate = figures.podwire?.packetsPerSecond ?? null;
+  const times = (other: number | undefined): string =>
+    rate === null || other === undefined ? '-' : `${(rate / other).toFixed(0)} x`;
+  return row([
+    nameOf(figures),
+    rate === null ? '-' : thousands(rate),
+    figures.podwire === null ? '-' : figures.podwire.nsPerHop.toFixed(0),
+    thousands(figures.handWritten.packetsPerSecond),
+    figures.handWritten.nsPerHop.toFixed(0),
+    percent(figures.share),
+    percent(targetShare(figures)),
+    times(others?.ns3),
+    times(others?.kernel),
+  ]);
+}
+
+if (options.case !== undefined) {
+  process.stdout.write(JSON.stringify(measure(FLOW_CASES[Number(options.case)]!, options.quick)));
+} else {
+  const wanted = FLOW_CASES.map((_, i) => i).filter((i) => nameOf(FLOW_CASES[i]!).includes(options.only));
+  const header = [
+    'one UDP flow',
+    'podwire/s',
+    'ns/hop',
+    'by hand/s',
+    'ns/hop',
+    'share',
+    'target',
+    '/ ns-3',
+    '/ kernel',
+  ];
+  if (!options.json) {
+    console.log(`Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores`);
+    console.log(row(header));
+  }
+  const all: CaseFigures[] = [];
+  for (const index of wanted) {
+    const figures = inOwnProcess(index);
+    all.push(figures);
+    if (!options.json) console.log(tableRow(figures));
+  }
+  if (options.json) {
+    console.log(JSON.stringify({ node: process.versions.node, cases: all }, null, 2));
+  } else {
+    console.log(
+      'hop: one interface crossed. share: podwire / by hand, median of the rounds. ns-3 (optimised build) and the',
+    );
+    console.log(
+      'Linux kernel were measured elsewhere, on a machine of the same kind: take their columns as an order of size.',
+    );
+  }
+}
