@@ -83,16 +83,29 @@ async function startJob(args: readonly string[], ctx: CommandContext): Promise<n
   return 0;
 }
 
-/** Of the output of `declare -p` only the arrays. */
+/** Of the output of `declare -p` the arrays, as assignments: `declare -a X=(...)` splits quoted words in just-bash. */
 function arrays(declarations: string): string {
-  return declarations
-    .split(/\n(?=declare )/)
-    .filter(
-      (d) =>
-        /^declare -[a-z]*[aA]/.test(d) && !/^declare -[a-zA-Z]* (BASH_|DIRSTACK|FUNCNAME|GROUPS|PIPESTATUS)/.test(d),
-    )
-    .join('\n');
+  const lines: string[] = [];
+  for (const declaration of declarations.split(/\n(?=declare )/)) {
+    const match = /^declare -[a-zA-Z]*([aA])[a-zA-Z]* ([A-Za-z_]\w*)=(.*)$/s.exec(declaration.trimEnd());
+    if (match === null || SHELL_ARRAYS.has(match[2]!)) continue;
+    if (match[1] === 'A') lines.push(`declare -A ${match[2]}`);
+    lines.push(`${match[2]}=${match[3]}`);
+  }
+  return lines.join('\n');
 }
+
+const SHELL_ARRAYS: ReadonlySet<string> = new Set([
+  'BASH_ARGC',
+  'BASH_ARGV',
+  'BASH_LINENO',
+  'BASH_SOURCE',
+  'BASH_VERSINFO',
+  'DIRSTACK',
+  'FUNCNAME',
+  'GROUPS',
+  'PIPESTATUS',
+]);
 
 function findJob(session: Session, word: string): Job | null {
   const jobs = session.jobs;

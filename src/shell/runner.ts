@@ -49,6 +49,8 @@ export class Runner {
   current: Process | null = null;
   /** Called before a process gets the token: writes out what streaming commands have printed so far. */
   beforeTurn: (() => Promise<void>) | null = null;
+  /** Called when every program waits, before events are handled. */
+  beforeEvents: (() => void) | null = null;
   /** Called between slices of events (progress); never from inside an event. */
   onSlice: (() => void) | null = null;
   #nextPid = FIRST_PID;
@@ -136,6 +138,7 @@ export class Runner {
         end = RunEnd.EVENTS;
         break;
       }
+      this.beforeEvents?.();
       const outcome = this.sim.runUntil(limits.maxTime, Math.min(left, SLICE_EVENTS));
       if (outcome === RunOutcome.TIME) {
         end = RunEnd.TIME;

@@ -56,7 +56,9 @@ const LIMITS = {
   maxWorkUnits: NO_LIMIT,
   maxInputBytes: NO_LIMIT,
   maxExecutionTimeMs: NO_LIMIT,
-};
+}; /** What just-bash says when we stop it; a shell that is killed says nothing. */
+const ABORT_MESSAGE = 'bash: execution aborted\n';
+
 export class Session {
   readonly shell: MachineShell;
   readonly process: Process;
@@ -160,13 +162,16 @@ export class Session {
         stdin: this.#options.stdin,
         signal: this.#abort.signal,
       });
+      if (this.#abort.signal.aborted) {
+        this.#write({ ...result, stderr: result.stderr.replace(ABORT_MESSAGE, '') });
+        return this.#killedStatus();
+      }
       this.#write(result);
-      if (this.#abort.signal.aborted) return this.#killedStatus();
       return result.exitCode;
     } catch (error) {
       if (!this.#abort.signal.aborted) throw error;
       const { stdout, stderr } = error as Partial<ExecResult>;
-      this.#write({ stdout: stdout ?? '', stderr: stderr ?? '' });
+      this.#write({ stdout: stdout ?? '', stderr: (stderr ?? '').replace(ABORT_MESSAGE, '') });
       return this.#killedStatus();
     }
   }

@@ -54,9 +54,9 @@ const show: ShellCommand = {
   },
 };
 
-/** `in NETNS CMD ...`: as `ip netns exec`. */
+/** `within NETNS CMD ...`: as `ip netns exec`. */
 const inside: ShellCommand = {
-  name: 'in',
+  name: 'within',
   summary: 'runs a command in a namespace',
   async run(args, ctx) {
     const netns = ctx.machine.namespace(args[0] ?? '') ?? ctx.machine.addNamespace(args[0] ?? '');
