@@ -225,7 +225,7 @@ export class Reassembly {
     let head: FragmentQueue | null = null;
     if (slot !== MISSING) {
       head = this.#heads[slot]!;
-      for (let q = head; q !== null; q = q.next) if (q.destination === destination) return q;
+      for (let q: FragmentQueue | null = head; q !== null; q = q.next) if (q.destination === destination) return q;
     }
     const queue = new FragmentQueue(idev, source, destination, tag, (q) => this.#timeout(q));
     queue.distance = this.#bump(source);
