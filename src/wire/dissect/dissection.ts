@@ -30,6 +30,8 @@ export interface Layer {
   readonly fields: Field[];
   /** one line about this layer, for the summary of the packet; empty when it has nothing to say */
   info: string;
+  /** part of a packet that an ICMP error quotes */
+  readonly quoted: boolean;
   /** bytes behind the inner layers that belong to this one and that no field shows (hex) */
   rest: string;
 }
@@ -102,7 +104,7 @@ export class Dissector {
       this.flaw(name, 'too many layers');
       return null;
     }
-    const layer: Layer = { name, title, at, fields: [], info: '', rest: '' };
+    const layer: Layer = { name, title, at, fields: [], info: '', quoted: this.quoted, rest: '' };
     this.layers.push(layer);
     this.protocols.push(name);
     return new LayerReader(this, layer, at, end);

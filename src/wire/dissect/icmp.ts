@@ -11,6 +11,7 @@ import { ChecksumStatus, type Dissector, hex8, hex16, type LayerReader } from '.
 export function dissectIcmp(d: Dissector, at: number, end: number): number {
   const r = d.layer('icmp', 'Internet Control Message Protocol', at, end);
   if (r === null) return end;
+  if (!r.need(4)) return end;
   const type = r.u8('icmp.type');
   const code = r.u8('icmp.code');
   checksum(r, at, end);
@@ -20,11 +21,12 @@ export function dissectIcmp(d: Dissector, at: number, end: number): number {
   const row = ICMP_TYPES.get(type);
   switch (row?.rest) {
     case 'echo':
-      identifier(r);
-      sequence(r);
+      both(r, 'icmp.ident');
+      both(r, 'icmp.seq');
+      if (r.ok) r.layer.info += ` id ${d.view.getUint16(r.at - 4)} seq ${d.view.getUint16(r.at - 2)}`;
       break;
     case 'extended-echo':
-      identifier(r);
+      both(r, 'icmp.ident');
       r.u8('icmp.ext.echo.seq');
       extendedEchoBits(r, type);
       break;
@@ -44,7 +46,8 @@ export function dissectIcmp(d: Dissector, at: number, end: number): number {
     case 'unused':
       if (type === IcmpType.DEST_UNREACH && code === IcmpUnreach.FRAG_NEEDED) {
         r.octets('icmp.unused', 2);
-        r.u16('icmp.mtu');
+        const mtu = r.u16('icmp.mtu');
+        if (r.ok) r.layer.info += ` mtu ${mtu}`;
       } else r.octets('icmp.unused', 4);
       break;
     default:
@@ -63,14 +66,6 @@ function both(r: LayerReader, name: string): void {
   r.add(name, r.d.view.getUint16(r.at));
   r.add(`${name}_le`, r.d.view.getUint16(r.at, true));
   r.at += 2;
-}
-
-function identifier(r: LayerReader): void {
-  both(r, 'icmp.ident');
-}
-
-function sequence(r: LayerReader): void {
-  both(r, 'icmp.seq');
 }
 
 /** The last byte of an extended echo (RFC 8335 sections 2 and 3). */

@@ -1,0 +1,127 @@
+// The way back: a dissection's fields become the frame's bytes again. It reads the field values only, never the original
+// bytes, so a test that gets the same frame back has proved that the dissection loses nothing.
+
+import { parseIpv4 } from '../../addr/ipv4.ts';
+import { parseMac } from '../../addr/mac.ts';
+import type { Field, Layer } from './dissection.ts';
+
+/** How a field goes back: bits of an unsigned number, an address, octets, or nothing (a second view of the same bits). */
+type Form = number | 'mac' | 'ipv4' | 'octets' | 'hex' | 'none';
+
+/** Fields in front of the inner layers. Names that are not here are second views. */
+const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
+  ...each('mac', 'eth.dst', 'eth.src', 'arp.src.hw_mac', 'arp.dst.hw_mac'),
+  ...each('ipv4', 'arp.src.proto_ipv4', 'arp.dst.proto_ipv4', 'ip.src', 'ip.dst', 'ip.cur_rt'),
+  ...each('ipv4', 'icmp.redir_gw', 'icmp.address_mask'),
+  ...each('octets', 'arp.src.hw', 'arp.src.proto', 'arp.dst.hw', 'arp.dst.proto', 'icmp.unused', 'data.data'),
+  ...each('hex', 'ip.options'),
+  ...each(1, 'vlan.dei', 'ieee8021ad.dei', 'ip.flags.rb', 'ip.flags.df', 'ip.flags.mf', 'icmp.ext.echo.req.local'),
+  ...each(1, 'icmp.ext.echo.rsp.active', 'icmp.ext.echo.rsp.ipv4', 'icmp.ext.echo.rsp.ipv6'),
+  ...each(2, 'icmp.ext.echo.rsp.res'),
+  ...each(3, 'vlan.priority', 'ieee8021ad.priority', 'icmp.ext.echo.rsp.state'),
+  ...each(4, 'ip.version', 'ip.hdr_len'),
+  ...each(7, 'icmp.ext.echo.req.res'),
+  ...each(8, 'llc.dsap', 'llc.ssap', 'arp.hw.size', 'arp.proto.size', 'ip.dsfield', 'ip.ttl', 'ip.proto'),
+  ...each(8, 'icmp.type', 'icmp.code', 'icmp.pointer', 'icmp.num_addrs', 'icmp.addr_entry_size', 'icmp.ext.echo.seq'),
+  ...each(8, 'vxlan.reserved8'),
+  ...each(12, 'vlan.id', 'ieee8021ad.id'),
+  ...each(13, 'ip.frag_offset'),
+  ...each(16, 'eth.type', 'eth.len', 'eth.invalid_lentype', 'vlan.etype', 'vlan.len', 'ieee8021ah.etype'),
+  ...each(16, 'ieee8021ah.len', 'llc.type', 'llc.pid', 'llc.cisco_pid', 'arp.hw.type', 'arp.proto.type', 'arp.opcode'),
+  ...each(16, 'ip.len', 'ip.id', 'ip.checksum', 'icmp.checksum', 'icmp.ident', 'icmp.seq', 'icmp.mtu', 'icmp.lifetime'),
+  ...each(16, 'udp.srcport', 'udp.dstport', 'udp.length', 'udp.checksum', 'vxlan.flags', 'vxlan.gbp'),
+  ...each(24, 'llc.oui', 'vxlan.vni'),
+  ...each(32, 'icmp.originate_timestamp', 'icmp.receive_timestamp', 'icmp.transmit_timestamp'),
+]);
+
+/** Fields behind the inner layers, in the order of the wire. */
+const TRAILERS: ReadonlyMap<string, Form> = new Map<string, Form>([
+  ...each('octets', 'eth.padding', 'eth.trailer', 'vlan.trailer', 'ieee8021ah.trailer'),
+  ...each(32, 'eth.fcs'),
+]);
+
+function each(form: Form, ...names: string[]): [string, Form][] {
+  return names.map((name) => [name, form]);
+}
+
+/** The bytes of a dissected frame; of a malformed or truncated one, the part that its fields cover. */
+export function encodeLayers(layers: readonly Layer[]): Uint8Array {
+  const out = new BitWriter();
+  for (const layer of layers) header(out, layer);
+  for (let i = layers.length - 1; i >= 0; i--) {
+    const layer = layers[i]!;
+    out.hex(layer.rest);
+    for (const field of layer.fields) {
+      const form = TRAILERS.get(field.name);
+      if (form !== undefined) write(out, field.shown ? form : 'hex', field.value);
+    }
+  }
+  return out.bytes();
+}
+
+function header(out: BitWriter, layer: Layer): void {
+  for (const field of layer.fields) {
+    if (field.name === 'llc.control') {
+      llcControl(out, Number(field.value));
+      continue;
+    }
+    const form = FORMS.get(field.name) ?? 'none';
+    if (form === 'none' || (field.shown && hasHidden(layer.fields, field.name))) continue;
+    if (field.name === 'ip.hdr_len') out.bits(Number(field.value) / 4, 4);
+    else write(out, form, field.value);
+    // Everything after the options' bytes is a reading of them.
+    if (field.name === 'ip.options') break;
+  }
+}
+
+/** A hidden value stands for what the header says where the shown one is what it means. */
+function hasHidden(fields: readonly Field[], name: string): boolean {
+  return fields.some((f) => !f.shown && f.name === name);
+}
+
+/** Unnumbered control fields take a byte, the others two, least significant byte first as tshark reads them. */
+function llcControl(out: BitWriter, control: number): void {
+  if ((control & 3) === 3) out.bits(control, 8);
+  else {
+    out.bits(control & 255, 8);
+    out.bits(control >>> 8, 8);
+  }
+}
+
+function write(out: BitWriter, form: Form, value: string): void {
+  if (typeof form === 'number') out.bits(Number(value), form);
+  else if (form === 'mac') out.bits(parseMac(value) ?? 0, 48);
+  else if (form === 'ipv4') out.bits((parseIpv4(value) ?? 0) >>> 0, 32);
+  else if (form === 'octets') out.hex(value.replaceAll(':', ''));
+  else if (form === 'hex') out.hex(value);
+}
+
+/** Appends big-endian numbers of any width up to 48 bits; whole bytes at the end of every header. */
+class BitWriter {
+  readonly #bytes: number[] = [];
+  #pending = 0;
+  #count = 0;
+
+  bits(value: number, width: number): void {
+    for (let left = width; left > 0; ) {
+      const take = Math.min(left, 8 - this.#count);
+      const part = Math.floor(value / 2 ** (left - take)) % 2 ** take;
+      this.#pending = this.#pending * 2 ** take + part;
+      this.#count += take;
+      left -= take;
+      if (this.#count === 8) {
+        this.#bytes.push(this.#pending);
+        this.#pending = 0;
+        this.#count = 0;
+      }
+    }
+  }
+
+  hex(text: string): void {
+    for (let i = 0; i + 2 <= text.length; i += 2) this.bits(Number.parseInt(text.slice(i, i + 2), 16), 8);
+  }
+
+  bytes(): Uint8Array {
+    return Uint8Array.from(this.#bytes);
+  }
+}
