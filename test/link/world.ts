@@ -6,7 +6,7 @@ import { Rng } from '../../src/base/rng.ts';
 import type { Handler, LinkHost, NetDevice, Observer, Transmitter } from '../../src/link/device.ts';
 import { type Frame, frameBytes, frameFromBytes, framesInUse, freeFrame } from '../../src/link/frame.ts';
 import { createVethPair } from '../../src/link/veth.ts';
-import { Sim } from '../../src/sim/sim.ts';
+import { type Ns, Sim } from '../../src/sim/sim.ts';
 
 export class TestWorld implements LinkHost, Observer {
   readonly sim = new Sim();
@@ -49,6 +49,13 @@ export class TestWorld implements LinkHost, Observer {
   /** Frames handed out since this world began and not yet freed. */
   framesHeld(): number {
     return framesInUse() - this.#framesBefore;
+  }
+
+  /** Runs for `ns`, and to the end of it even when nothing is left to do. */
+  advance(ns: Ns): void {
+    const until = this.sim.now + ns;
+    this.sim.after(ns, () => {});
+    this.sim.runUntil(until);
   }
 
   /** Two ends, both up. */

@@ -182,7 +182,9 @@ describe('KernelTimer', () => {
           }
         };
         for (const s of steps) {
-          sim.runUntil(sim.now + s.wait * JIFFY + 1);
+          const until = sim.now + s.wait * JIFFY + 1;
+          sim.after(until - sim.now, () => {});
+          sim.runUntil(until);
           const j = Math.floor(sim.now / JIFFY);
           expire(j);
           const old = held.findIndex((h) => h.i === s.timer);
