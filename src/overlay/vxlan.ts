@@ -49,7 +49,16 @@ import {
   writeIpv4Header,
 } from '../wire/ipv4.ts';
 import { UDP_HEADER, writeUdp } from '../wire/udp.ts';
-import { checkVxlan, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT_LINUX, vxlanVni, writeVxlan } from '../wire/vxlan.ts';
+import {
+  checkVxlan,
+  VXLAN_FLAG_VNI,
+  VXLAN_HEADER,
+  VXLAN_OVERHEAD,
+  VXLAN_PORT_LINUX,
+  VXLAN_VNI,
+  vxlanVni,
+  writeVxlan,
+} from '../wire/vxlan.ts';
 import { flowHash, flowSourcePort } from './flow-hash.ts';
 import { VxlanFdb, type VxlanRemote } from './vxlan-fdb.ts';
 
@@ -92,6 +101,9 @@ export interface VxlanOptions {
   /** default remote or group: an all-zeros entry */
   readonly remote?: Ipv4;
   readonly maxAddresses?: number;
+  /** Header bits that must be zero on receipt (`reserved_bits`): of the flags word and of the VNI word. */
+  readonly reservedFlags?: number;
+  readonly reservedVni?: number;
 }
 
 /** A UDP port that VXLAN devices of a namespace share (struct vxlan_sock): its VNIs. */
@@ -140,7 +152,15 @@ class VxlanPort {
       idev.dev.end(frame, DropReason.VXLAN_VNI_NOT_FOUND);
       return;
     }
-    this.#devices[i]!.decapsulate(frame, header + VXLAN_HEADER);
+    const vxlan = this.#devices[i]!;
+    if (
+      (view.getInt32(header) & vxlan.reservedFlags) !== 0 ||
+      (view.getInt32(header + VXLAN_VNI) & vxlan.reservedVni) !== 0
+    ) {
+      idev.dev.end(frame, DropReason.VXLAN_INVALID_HDR);
+      return;
+    }
+    vxlan.decapsulate(frame, header + VXLAN_HEADER);
   }
 }
 
@@ -164,6 +184,8 @@ export class Vxlan implements Transmitter {
   readonly sourcePortHigh: number;
   readonly remote: Ipv4;
   readonly maxAddresses: number;
+  readonly reservedFlags: number;
+  readonly reservedVni: number;
   readonly #cleanup: KernelTimer;
 
   constructor(netns: NetNamespace, options: VxlanOptions) {
@@ -182,6 +204,9 @@ export class Vxlan implements Transmitter {
     this.sourcePortHigh = options.sourcePortHigh ?? 0;
     this.remote = options.remote ?? 0;
     this.maxAddresses = options.maxAddresses ?? 0;
+    // RFC 7348 section 5 says "ignored"; Linux treats what it does not know as malformed (measured on 6.18).
+    this.reservedFlags = (options.reservedFlags ?? ~(VXLAN_FLAG_VNI << 24)) | 0;
+    this.reservedVni = (options.reservedVni ?? 0xff) | 0;
     const mtu = options.mtu ?? 0;
     this.dev = new NetDevice(netns.world, {
       name: options.name,

@@ -19,6 +19,7 @@ import { icmpReply } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import { updatePathMtu, updateRedirect } from './path-mtu.ts';
 import { DstKind } from './route-cache.ts';
+import { Snmp } from './snmp.ts';
 
 /** NR_ICMP_TYPES */
 const TYPES_MAX = 18;
@@ -29,13 +30,13 @@ const DAY_MS = 86_400_000;
 export function icmpReceive(idev: InDevice, frame: Frame, at: number): void {
   const { netns, dev } = idev;
   const end = frameEnd[frame]!;
-  netns.count('IcmpInMsgs');
+  netns.snmp[Snmp.IcmpInMsgs]!++;
   if (!checkIcmp(view, at, end)) {
     dev.end(frame, DropReason.ICMP_INHDR);
     return;
   }
   if (sumArena(at, end) !== 0xffff) {
-    netns.count('IcmpInCsumErrors');
+    netns.snmp[Snmp.IcmpInCsumErrors]!++;
     dev.end(frame, DropReason.ICMP_CSUM);
     return;
   }
@@ -58,7 +59,7 @@ export function icmpReceive(idev: InDevice, frame: Frame, at: number): void {
         dev.end(frame, DropReason.ICMP_IGNORED);
         return;
       }
-      netns.count('IcmpInEchos');
+      netns.snmp[Snmp.IcmpInEchos]!++;
       icmpReply(netns, frame, idev, at, end, (icmp) => view.setUint8(icmp + ICMP_TYPE, IcmpType.ECHO_REPLY));
       break;
     case IcmpType.TIMESTAMP: {
@@ -75,7 +76,7 @@ export function icmpReceive(idev: InDevice, frame: Frame, at: number): void {
       break;
     }
     case IcmpType.ECHO_REPLY:
-      netns.count('IcmpInEchoReps');
+      netns.snmp[Snmp.IcmpInEchoReps]!++;
       netns.sockets.deliverEchoReply(frame, at, view.getUint16(at + ICMP_ID));
       break;
     case IcmpType.DEST_UNREACH:
@@ -118,8 +119,8 @@ function deliverError(idev: InDevice, frame: Frame, at: number, type: number): b
   } else if (type === IcmpType.PARAMETER_PROBLEM) {
     info = view.getUint8(at + ICMP_REST);
   }
-  if (type === IcmpType.DEST_UNREACH) netns.count('IcmpInDestUnreachs');
-  else if (type === IcmpType.TIME_EXCEEDED) netns.count('IcmpInTimeExcds');
+  if (type === IcmpType.DEST_UNREACH) netns.snmp[Snmp.IcmpInDestUnreachs]!++;
+  else if (type === IcmpType.TIME_EXCEEDED) netns.snmp[Snmp.IcmpInTimeExcds]!++;
   const protocol = view.getUint8(quoted + IPV4_PROTOCOL);
   const error = { type, code, info, offender, quoted, payload: quoted + header, end };
   const known = netns.sockets.deliverError(protocol, error);

@@ -32,6 +32,7 @@ import type { InDevice } from './in-device.ts';
 import { ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { type Dst, DstKind } from './route-cache.ts';
+import { Snmp } from './snmp.ts';
 
 /** No ICMP error is longer than this (RFC 1812 section 4.3.2.3 as Linux has it). */
 const ICMP_MAX = 576;
@@ -63,7 +64,7 @@ export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: 
   if (dst.kind !== DstKind.UNICAST && dst.kind !== DstKind.LOCAL) return false;
   const observer = netns.world.observer;
   if (!netns.icmpLimit.allow(source, type, code, dst.kind === DstKind.LOCAL)) {
-    netns.count('IcmpOutRateLimitHost');
+    netns.snmp[Snmp.IcmpOutRateLimitHost]!++;
     if (observer.wantsNotes) {
       observer.note(frame, `${netns.label}: no ICMP ${describe(type, code)} to ${formatIpv4(source)}: rate limit`);
     }
@@ -84,13 +85,13 @@ export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: 
   const id = netns.ipId.next(from, source, IpProtocol.ICMP);
   const ttl = netns.sysctl.ipv4.ip_default_ttl;
   writeIpv4Header(view, ip, tos, length, id, 0, ttl, IpProtocol.ICMP, from, source);
-  netns.count(
+  netns.snmp[
     type === IcmpType.DEST_UNREACH
-      ? 'IcmpOutDestUnreachs'
+      ? Snmp.IcmpOutDestUnreachs
       : type === IcmpType.TIME_EXCEEDED
-        ? 'IcmpOutTimeExcds'
-        : 'IcmpOutErrors',
-  );
+        ? Snmp.IcmpOutTimeExcds
+        : Snmp.IcmpOutErrors
+  ]!++;
   if (observer.wantsNotes) {
     framePacketId[error] = netns.world.nextPacketId();
     const about = framePacketId[frame]! === 0 ? '' : ` (packet ${framePacketId[frame]!})`;

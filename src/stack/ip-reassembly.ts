@@ -37,6 +37,7 @@ import {
 import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import type { NetNamespace } from './netns.ts';
+import { Snmp } from './snmp.ts';
 
 /** Code of TIME_EXCEEDED: fragment reassembly time exceeded (RFC 792). */
 const REASSEMBLY_TIME = 1;
@@ -111,7 +112,7 @@ export class Reassembly {
     const from = (word & IPV4_OFFSET) * 8;
     const to = from + frameEnd[frame]! - at - header;
     const more = (word & IPV4_MF) !== 0;
-    netns.count('IpReasmReqds');
+    netns.snmp[Snmp.IpReasmReqds]!++;
     if (to + header > IP_MAX || to === from) return this.#refuse(idev, frame, DropReason.FRAG_REASM_INVALID);
     const cost = costOf(frame);
     if (this.memory + cost > netns.sysctl.ipv4.ipfrag_high_thresh) {
@@ -185,12 +186,12 @@ export class Reassembly {
     for (const f of queue.fragments) freeFrame(f.frame);
     queue.fragments.length = 0;
     this.#forget(queue);
-    this.#netns.count('IpReasmOKs');
+    this.#netns.snmp[Snmp.IpReasmOKs]!++;
     return whole;
   }
 
   #refuse(idev: InDevice, frame: Frame, reason: DropReason): Frame {
-    this.#netns.count('IpReasmFails');
+    this.#netns.snmp[Snmp.IpReasmFails]!++;
     idev.dev.end(frame, reason);
     return NO_FRAME;
   }
@@ -206,14 +207,14 @@ export class Reassembly {
     if (first !== undefined && first.from === 0) {
       icmpSend(this.#netns, first.frame, IcmpType.TIME_EXCEEDED, REASSEMBLY_TIME, 0);
     }
-    this.#netns.count('IpReasmTimeout');
+    this.#netns.snmp[Snmp.IpReasmTimeout]!++;
     this.#end(queue, DropReason.FRAG_REASM_TIMEOUT);
   }
 
   #end(queue: FragmentQueue, reason: DropReason): void {
     for (const f of queue.fragments) queue.idev.dev.end(f.frame, reason);
     queue.fragments.length = 0;
-    this.#netns.count('IpReasmFails');
+    this.#netns.snmp[Snmp.IpReasmFails]!++;
     this.#forget(queue);
   }
 

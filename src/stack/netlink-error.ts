@@ -2,7 +2,7 @@
 // acknowledgement, NLMSGERR_ATTR_MSG). The *-control.ts files of this folder are the kernel's side of `ip` and `bridge`.
 
 /** errno names (errno(3)) with the words that strerror(3) has for them. */
-export const ERRNO_WORDS = {
+export const NETLINK_WORDS = {
   EPERM: 'Operation not permitted',
   ENOENT: 'No such file or directory',
   ESRCH: 'No such process',
@@ -24,21 +24,21 @@ export const ERRNO_WORDS = {
   ERANGE: 'Numerical result out of range',
   ENOBUFS: 'No buffer space available',
 } as const;
-export type Errno = keyof typeof ERRNO_WORDS;
+export type NetlinkErrno = keyof typeof NETLINK_WORDS;
 
 /** A refusal. */
 export interface NetlinkError {
-  readonly errno: Errno;
+  readonly errno: NetlinkErrno;
   /** The kernel's sentence, without full stop; null when the errno is all it says. */
   readonly message: string | null;
 }
 
-export function refuse(errno: Errno, message: string | null = null): NetlinkError {
+export function refuse(errno: NetlinkErrno, message: string | null = null): NetlinkError {
   return { errno, message };
 }
 
 /** As iproute2 prints it, without line end. */
 export function netlinkErrorText(error: NetlinkError): string {
   if (error.message !== null) return `Error: ${error.message}.`;
-  return `RTNETLINK answers: ${ERRNO_WORDS[error.errno]}`;
+  return `RTNETLINK answers: ${NETLINK_WORDS[error.errno]}`;
 }

@@ -20,6 +20,7 @@ import type { Machine } from './machine.ts';
 import { type Neighbour, NeighbourTable } from './neighbour.ts';
 import { type DstKind, type PathException, RouteCache } from './route-cache.ts';
 import { InputRouter } from './route-input.ts';
+import { SNMP_NAMES } from './snmp.ts';
 import { SocketTable } from './socket-table.ts';
 import { Sysctl } from './sysctl.ts';
 import type { World } from './world.ts';
@@ -46,7 +47,7 @@ export class NetNamespace {
   proxyQueue = 0;
   readonly loopback: InDevice;
   /** Packet counters under their /proc/net/snmp names. */
-  readonly snmp = new Map<string, number>();
+  readonly snmp = new Float64Array(SNMP_NAMES.length);
   readonly #inDevices = new Map<NetDevice, InDevice>();
   readonly #held = new Set<Frame>();
   #nextIndex = 1;
@@ -348,11 +349,6 @@ export class NetNamespace {
       this.#held.delete(frame);
       then(frame);
     });
-  }
-
-  /** Counts an event under its SNMP name (`nstat`). */
-  count(name: string): void {
-    this.snmp.set(name, (this.snmp.get(name) ?? 0) + 1);
   }
 
   /** The namespace goes: its virtual devices with it. */

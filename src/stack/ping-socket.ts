@@ -20,6 +20,7 @@ import { ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import type { Dst } from './route-cache.ts';
+import { Snmp } from './snmp.ts';
 import type { IcmpError } from './socket-table.ts';
 import { routeErrno } from './udp-socket.ts';
 
@@ -109,7 +110,7 @@ export class PingSocket {
     const id = strict ? 0 : netns.ipId.next(source, destination, IpProtocol.ICMP);
     const ttl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.ICMP, source, destination);
-    netns.count('IcmpOutEchos');
+    netns.snmp[Snmp.IcmpOutEchos]!++;
     ipLocalOut(netns, frame, dst, confirm);
     return null;
   }

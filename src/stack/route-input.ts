@@ -16,6 +16,8 @@ const SourceCheck = { ROUTED: 0, DIRECT: 1, INVALID: -1, REVERSE_PATH: -2 } as c
 export class InputRouter {
   /** The destination's entry after a positive verdict. */
   dst: Dst | null = null;
+  /** The last packet was for a group (broadcast or multicast). */
+  group = false;
   /** The packet leaves by the device it came in by, from a direct neighbour: a redirect is due. */
   redirect = false;
 
@@ -25,14 +27,17 @@ export class InputRouter {
   route(idev: InDevice, destination: Ipv4, source: Ipv4): number {
     const netns = idev.netns;
     this.redirect = false;
+    this.group = false;
     this.dst = null;
     if (isMulticastIpv4(destination)) {
       if (isMulticastIpv4(source) || source === -1 || isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+      this.group = true;
       return InputVerdict.MULTICAST;
     }
     if (isMulticastIpv4(source) || source === -1) return -DropReason.IP_MARTIAN_SOURCE;
     if (destination === -1 || (source === 0 && destination === 0)) {
       if (source !== 0 && this.#validate(idev, source) < 0) return -DropReason.IP_MARTIAN_SOURCE;
+      this.group = true;
       return InputVerdict.BROADCAST;
     }
     if (isZeronetIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
@@ -54,6 +59,7 @@ export class InputRouter {
         const check = this.#validate(idev, source);
         if (check < 0)
           return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        this.group = true;
         return InputVerdict.BROADCAST;
       }
       case DstKind.UNICAST:

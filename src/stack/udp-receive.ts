@@ -1,7 +1,6 @@
 // UDP that came in (net/ipv4/udp.c __udp4_lib_rcv): checked, given to its socket; nobody listening is answered with
 // ICMP port unreachable (RFC 1122 section 4.1.3.1).
 
-import { isMulticastIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { type Frame, frameEnd, frameStart, freeFrame, sumArena, view } from '../link/frame.ts';
 import { fold, pseudoSum } from '../wire/checksum.ts';
@@ -10,14 +9,14 @@ import { IPV4_DESTINATION, IPV4_SOURCE, IpProtocol } from '../wire/ipv4.ts';
 import { checkUdp, UDP_CHECKSUM, UDP_DESTINATION, UDP_HEADER, UDP_LENGTH, UDP_SOURCE } from '../wire/udp.ts';
 import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
-import { DstKind } from './route-cache.ts';
+import { Snmp } from './snmp.ts';
 
 /** The packet in `frame` (frameStart at its IPv4 header) carries UDP from `at`. Takes ownership. */
 export function udpReceive(idev: InDevice, frame: Frame, at: number): void {
   const { netns, dev } = idev;
   const end = frameEnd[frame]!;
   if (!checkUdp(view, at, end)) {
-    netns.count('UdpInErrors');
+    netns.snmp[Snmp.UdpInErrors]!++;
     dev.end(frame, DropReason.UDP_INHDR);
     return;
   }
@@ -29,21 +28,19 @@ export function udpReceive(idev: InDevice, frame: Frame, at: number): void {
     view.getUint16(at + UDP_CHECKSUM) !== 0 &&
     fold(pseudoSum(source, destination, IpProtocol.UDP, length) + sumArena(at, at + length)) !== 0xffff
   ) {
-    netns.count('UdpInCsumErrors');
+    netns.snmp[Snmp.UdpInCsumErrors]!++;
     dev.end(frame, DropReason.UDP_CSUM);
     return;
   }
   const sourcePort = view.getUint16(at + UDP_SOURCE);
   const port = view.getUint16(at + UDP_DESTINATION);
-  const group =
-    isMulticastIpv4(destination) || netns.addressType(destination) === DstKind.BROADCAST || destination === -1;
-  if (group) {
+  if (netns.inputRouter.group) {
     deliverGroup(idev, frame, at, length, source, sourcePort, port);
     return;
   }
   const socket = netns.sockets.findUdp(destination, port, source, sourcePort);
   if (socket === null) {
-    netns.count('UdpNoPorts');
+    netns.snmp[Snmp.UdpNoPorts]!++;
     icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.PORT, 0);
     dev.end(frame, DropReason.NO_SOCKET);
     return;

@@ -18,6 +18,7 @@ import { ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { type Dst, DstKind } from './route-cache.ts';
+import { Snmp } from './snmp.ts';
 import type { IcmpError, ProtocolHandler } from './socket-table.ts';
 
 /** net.core.rmem_default, bytes of buffer. */
@@ -168,7 +169,7 @@ export class UdpSocket {
     else id = netns.ipId.next(source, address, IpProtocol.UDP);
     const ttl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.UDP, source, address);
-    netns.count('UdpOutDatagrams');
+    netns.snmp[Snmp.UdpOutDatagrams]!++;
     ipLocalOut(netns, frame, dst, confirm);
     return null;
   }
@@ -205,14 +206,14 @@ export class UdpSocket {
 
   /** @internal a datagram for this socket; 0 or the reason why it was refused */
   deliver(at: number, length: number, source: Ipv4, sourcePort: number, destination: Ipv4): DropReason {
-    this.netns.count('UdpInDatagrams');
+    this.netns.snmp[Snmp.UdpInDatagrams]!++;
     if (this.onDatagram !== null) {
       this.onDatagram(at, length, source, sourcePort, destination);
       return 0;
     }
     if (this.#queued + cost(length) > RECEIVE_BUFFER) {
       this.dropped++;
-      this.netns.count('UdpRcvbufErrors');
+      this.netns.snmp[Snmp.UdpRcvbufErrors]!++;
       return DropReason.SOCKET_RCVBUFF;
     }
     this.#queued += cost(length);
