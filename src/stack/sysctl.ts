@@ -125,6 +125,8 @@ export class Sysctl {
   readonly #conf = new Map<string, ConfEntry>();
   readonly #neigh = new Map<string, NeighParameters>();
   readonly #kept = new Map<string, string>(Object.entries(KEPT));
+  /** net.ipv4.conf.all: kept at hand, the packet path reads it. */
+  readonly all: DeviceConf = { ...CONF_DEFAULTS };
   /** Called after every change: caches that depend on values (route cache) are dropped. */
   onChange: (name: string) => void = () => {};
 
@@ -133,13 +135,9 @@ export class Sysctl {
       Ipv4ValueName,
       number
     >;
-    this.#conf.set('all', { values: { ...CONF_DEFAULTS }, touched: new Set() });
+    this.#conf.set('all', { values: this.all, touched: new Set() });
     this.#conf.set('default', { values: { ...CONF_DEFAULTS }, touched: new Set() });
     this.#neigh.set('default', new NeighParameters());
-  }
-
-  get all(): DeviceConf {
-    return this.#conf.get('all')!.values;
   }
 
   /** The values of a device; made from `default` when the device is new. */
