@@ -1,5 +1,7 @@
 // The commands there are, in the order in which help lists them.
 
+import { registerDecode } from './decode.ts';
+import { registerLab } from './lab.ts';
 import type { Register } from './program.ts';
 
-export const COMMANDS: readonly Register[] = [];
+export const COMMANDS: readonly Register[] = [registerLab, registerDecode];
