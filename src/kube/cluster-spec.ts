@@ -1,0 +1,58 @@
+// What a cluster is to be: names, addresses and settings, before anything exists. buildCluster (cluster.ts) makes it.
+
+import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
+import type { Mac } from '../addr/mac.ts';
+
+export interface NodeSpec {
+  readonly name: string;
+  /** address of eth0 */
+  readonly address: Ipv4;
+  /** prefix length of that address */
+  readonly prefixLength: number;
+  /** spec.podCIDR set by hand; null: the node IPAM controller assigns one */
+  readonly podCIDR: Ipv4Prefix | null;
+  /** MAC of eth0; null: from the seed */
+  readonly mac: Mac | null;
+  /** MTU of eth0 and of the switch port that it is plugged into */
+  readonly mtu: number;
+}
+
+export interface FlannelSpec {
+  readonly backend: 'vxlan' | 'host-gw';
+  readonly vni: number;
+  readonly port: number;
+  /** vxlan: plain routes to nodes on the same link */
+  readonly directRouting: boolean;
+  /** MTU of pods and of flannel.N; null: what the backend leaves of eth0's */
+  readonly mtu: number | null;
+}
+
+export interface PodSpec {
+  readonly name: string;
+  readonly namespace: string;
+  /** null: the scheduler chooses */
+  readonly nodeName: string | null;
+  readonly hostNetwork: boolean;
+  readonly containers: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ClusterSpec {
+  /** --cluster-cidr */
+  readonly podCIDR: Ipv4Prefix;
+  /** --node-cidr-mask-size */
+  readonly nodeCIDRMaskSize: number;
+  /** in the order in which they join */
+  readonly nodes: readonly NodeSpec[];
+  readonly network: FlannelSpec;
+  /** in the order in which they are created */
+  readonly pods: readonly PodSpec[];
+}
+
+/** Namespace of pods that name none. */
+export const DEFAULT_NAMESPACE = 'default';
+
+/** How captures and reports name a pod: its name, with the namespace in front when that is not `default`. */
+export function podLabel(pod: { readonly name: string; readonly namespace: string }): string {
+  return pod.namespace === DEFAULT_NAMESPACE ? pod.name : `${pod.namespace}/${pod.name}`;
+}

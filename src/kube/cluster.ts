@@ -1,0 +1,206 @@
+// A cluster that runs: its nodes on the underlay, the pod network as flannel's daemons program it, its pods. buildCluster
+// does at virtual time 0 what takes the real daemons some seconds; from then on the world's clock and frames do the rest.
+//
+// Order, as on a real cluster: nodes join (node IPAM gives each its podCIDR), flanneld of each node sets up its backend and
+// then sees the leases of the others, pods are scheduled and go through sandbox and CNI ADD one after the other.
+
+import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
+import { assert } from '../base/assert.ts';
+import type { NetDevice } from '../link/device.ts';
+import type { Machine } from '../stack/machine.ts';
+import type { NetNamespace } from '../stack/netns.ts';
+import type { World } from '../stack/world.ts';
+import { type ClusterSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
+import { bridgeAdd } from './cni-bridge.ts';
+import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel.ts';
+import { ensureHost, type OnDevice } from './host.ts';
+import { HostLocal } from './host-local.ts';
+import { assignNodeCidrs, CidrSet } from './node-ipam.ts';
+import { createSandbox } from './sandbox.ts';
+import { scheduleNode } from './scheduler.ts';
+import { createUnderlay, type Underlay } from './underlay.ts';
+
+/** Bridge of the flannel CNI plugin's delegate. */
+export const POD_BRIDGE = 'cni0';
+
+export interface ClusterNode {
+  readonly name: string;
+  readonly spec: NodeSpec;
+  readonly machine: Machine;
+  /** the node's initial namespace */
+  readonly netns: NetNamespace;
+  readonly eth0: NetDevice;
+  /** null: the node IPAM controller had none left; `problem` says so */
+  readonly podCIDR: Ipv4Prefix | null;
+  readonly flannel: FlannelNode | null;
+  readonly ipam: HostLocal | null;
+  /** why pods cannot run here, in the words of the component that refused; null when they can */
+  readonly problem: string | null;
+}
+
+export interface Pod {
+  readonly spec: PodSpec;
+  /** name in captures: `pod-a`, or `ns/pod-a` outside the namespace default */
+  readonly label: string;
+  readonly node: ClusterNode;
+  readonly netns: NetNamespace;
+  /** status.podIP; null while the sandbox could not be made */
+  readonly ip: Ipv4 | null;
+  readonly eth0: NetDevice | null;
+  readonly hostVeth: NetDevice | null;
+  /** virtual time of creation */
+  readonly created: number;
+  /** what the kubelet's event would say, or null */
+  readonly problem: string | null;
+}
+
+export interface BuildOptions {
+  /** Told of each device before it first comes up. */
+  readonly onDevice?: OnDevice;
+}
+
+const clusters = new WeakMap<World, Cluster>();
+
+/** The cluster that was built in this world, or null. */
+export function clusterOf(world: World): Cluster | null {
+  return clusters.get(world) ?? null;
+}
+
+export class Cluster {
+  readonly world: World;
+  readonly spec: ClusterSpec;
+  readonly underlay: Underlay;
+  /** in the order in which they joined */
+  readonly nodes = new Map<string, ClusterNode>();
+  /** by label, in the order in which they were created */
+  readonly pods = new Map<string, Pod>();
+  readonly #onDevice: OnDevice;
+
+  /** @internal use buildCluster */
+  constructor(world: World, spec: ClusterSpec, underlay: Underlay, onDevice: OnDevice) {
+    this.world = world;
+    this.spec = spec;
+    this.underlay = underlay;
+    this.#onDevice = onDevice;
+  }
+
+  pod(name: string, namespace = 'default'): Pod | null {
+    return this.pods.get(podLabel({ name, namespace })) ?? null;
+  }
+
+  node(name: string): ClusterNode | null {
+    return this.nodes.get(name) ?? null;
+  }
+
+  /** Schedules and starts a pod. @internal name and namespace have been checked to be free */
+  addPod(spec: PodSpec): Pod {
+    const node = this.#schedule(spec);
+    const label = podLabel(spec);
+    assert(!this.pods.has(label), `two pods ${label}`);
+    const pod = spec.hostNetwork ? this.#hostPod(spec, node) : this.#networkPod(spec, node);
+    this.pods.set(label, pod);
+    return pod;
+  }
+
+  #schedule(spec: PodSpec): ClusterNode {
+    if (spec.nodeName !== null) {
+      const named = this.nodes.get(spec.nodeName);
+      assert(named !== undefined, `no node ${spec.nodeName}`);
+      return named;
+    }
+    const nodes = [...this.nodes.values()];
+    const counts = nodes.map((n) => [...this.pods.values()].filter((p) => p.node === n).length);
+    return nodes[scheduleNode(counts)]!;
+  }
+
+  #hostPod(spec: PodSpec, node: ClusterNode): Pod {
+    const { netns, eth0 } = node;
+    const created = this.world.sim.now;
+    const ip = node.spec.address;
+    return { spec, label: podLabel(spec), node, netns, ip, eth0, hostVeth: null, created, problem: null };
+  }
+
+  #networkPod(spec: PodSpec, node: ClusterNode): Pod {
+    const label = podLabel(spec);
+    const created = this.world.sim.now;
+    const sandbox = createSandbox(node.machine, spec, this.#onDevice);
+    const base = { spec, label, node, netns: sandbox.netns, created };
+    const none = { ip: null, eth0: null, hostVeth: null };
+    if (node.flannel === null || node.ipam === null) return { ...base, ...none, problem: node.problem };
+    const added = bridgeAdd({
+      host: node.netns,
+      pod: sandbox.netns,
+      containerId: sandbox.id,
+      ipam: node.ipam,
+      conf: {
+        bridge: POD_BRIDGE,
+        mtu: node.flannel.mtu,
+        hairpinMode: true,
+        routes: [this.spec.podCIDR],
+      },
+      onDevice: this.#onDevice,
+    });
+    if ('error' in added) return { ...base, ...none, problem: `plugin type="flannel" failed (add): ${added.error}` };
+    return { ...base, ip: added.address, eth0: added.eth0, hostVeth: added.hostVeth, problem: null };
+  }
+}
+
+/**
+ * Builds the cluster in an empty world. The spec has been checked (scenario/check.ts): names are unique and refer to
+ * something, addresses fit.
+ */
+export function buildCluster(world: World, spec: ClusterSpec, options: BuildOptions = {}): Cluster {
+  const onDevice = options.onDevice ?? (() => {});
+  const switchMtu = Math.max(...spec.nodes.map((n) => n.mtu));
+  const underlay = createUnderlay(world, switchMtu, onDevice);
+  const cluster = new Cluster(world, spec, underlay, onDevice);
+  clusters.set(world, cluster);
+
+  const cidrs = assignNodeCidrs(new CidrSet(spec.podCIDR, spec.nodeCIDRMaskSize), spec.nodes);
+  spec.nodes.forEach((nodeSpec, i) => {
+    cluster.nodes.set(nodeSpec.name, joinNode(world, cluster, { nodeSpec, cidr: cidrs[i]!, onDevice }));
+  });
+  const flannels = [...cluster.nodes.values()].flatMap((n) => n.flannel ?? []);
+  for (const local of flannels) {
+    for (const remote of flannels) if (remote !== local) syncLease(local, remote.lease);
+  }
+  for (const pod of spec.pods) cluster.addPod(pod);
+  return cluster;
+}
+
+function joinNode(
+  world: World,
+  cluster: Cluster,
+  how: {
+    readonly nodeSpec: NodeSpec;
+    readonly cidr: { readonly cidr: Ipv4Prefix } | { readonly error: string };
+    readonly onDevice: OnDevice;
+  },
+): ClusterNode {
+  const { nodeSpec, cidr, onDevice } = how;
+  const { network } = cluster.spec;
+  const host = ensureHost(world, nodeSpec, cluster.underlay, onDevice);
+  const base = {
+    name: nodeSpec.name,
+    spec: nodeSpec,
+    machine: host.machine,
+    netns: host.machine.root,
+    eth0: host.eth0,
+  };
+  if ('error' in cidr) {
+    // What flanneld says when the node object has no podCIDR (pkg/subnet/kube/kube.go), after what the controller said.
+    const problem = `${cidr.error}; node "${nodeSpec.name}" pod cidr not assigned`;
+    return { ...base, podCIDR: null, flannel: null, ipam: null, problem };
+  }
+  const podCIDR = cidr.cidr;
+  const flannel = startFlannel({
+    netns: host.machine.root,
+    external: host.eth0,
+    publicIp: nodeSpec.address,
+    podCIDR,
+    settings: network,
+    mtu: network.mtu ?? flannelMtu(network.backend, host.eth0.mtu),
+    onDevice,
+  });
+  return { ...base, podCIDR, flannel, ipam: new HostLocal(podCIDR), problem: null };
+}
