@@ -77,9 +77,9 @@ describe.each(CASES)('%s', (_name, settings, crossings) => {
     for (const [iface = '', ttls, ip, udp, length, vni, malformed, severity] of rows) {
       const tunnelled = ttl(Number(iface)).includes(',');
       expect(ttls).toBe(ttl(Number(iface)));
-      // 1 is good; 3 is "not present": flannel sends no outer UDP checksum
+      // 1 is good
       expect(ip).toBe(tunnelled ? '1,1' : '1');
-      expect(udp).toBe(tunnelled ? '3,1' : '1');
+      expect(udp).toBe(tunnelled ? '1,1' : '1');
       expect(length?.split(',').at(-1)).toBe(String(settings.payload + 8));
       expect(vni).toBe(tunnelled ? '1' : '');
       expect(malformed).toBe('');

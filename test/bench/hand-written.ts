@@ -506,11 +506,16 @@ function forwardFromNode1(f: number): void {
   u16[h] = swap(port);
   u16[h + 1] = swap(VXLAN_PORT);
   u16[h + 2] = swap(16 + length);
-  u16[h + 3] = 0; // flannel sends no outer UDP checksum
   u16[h + 4] = 0x0008; // flags: the VNI is valid
   u16[h + 5] = 0;
   u16[h + 6] = swap(VNI >>> 8);
   u16[h + 7] = swap((VNI & 0xff) << 8);
+  // the outer checksum over everything inside, as Linux sends it unless told otherwise
+  u16[h + 3] = 0;
+  const size = 16 + length;
+  const pseudo = (NODE_1 >>> 16) + (NODE_1 & 0xffff) + (remote >>> 16) + (remote & 0xffff) + 17 + size;
+  const checksum = ~fold(swap(fold(pseudo)) + sum(inner - 16, frameEnd[f]!)) & 0xffff;
+  u16[h + 3] = checksum === 0 ? 0xffff : checksum;
   const ro = route(routes1, remote);
   if (routes1.device[ro]! !== ETH0) throw new Error('hand-written: the other node is on eth0');
   ipId = (ipId + 1) & 0xffff;
@@ -542,7 +547,12 @@ function atNode2(f: number): void {
   const to = (swap(u16[(outer + 30) >> 1]!) << 16) | swap(u16[(outer + 32) >> 1]!);
   if (routes2.device[route(routes2, to)]! !== LOCAL) throw new Error('hand-written: not local');
   const udp = (outer + 34) >> 1;
-  if (u16[udp + 1]! !== swap(VXLAN_PORT) || u16[udp + 3]! !== 0) throw new Error('hand-written: not VXLAN');
+  const size = swap(u16[udp + 2]!);
+  if (size < 16 || outer + 34 + size > end) throw new Error('hand-written: UDP length');
+  const a = (outer + 26) >> 1;
+  const pseudo = u16[a]! + u16[a + 1]! + u16[a + 2]! + u16[a + 3]! + 0x1100 + swap(size);
+  if (fold(pseudo + sum(outer + 34, outer + 34 + size)) !== 0xffff) throw new Error('hand-written: UDP checksum');
+  if (u16[udp + 1]! !== swap(VXLAN_PORT)) throw new Error('hand-written: not VXLAN');
   if ((u16[udp + 4]! & 0x08) === 0 || u16[udp + 7]! !== swap(VNI << 8)) throw new Error('hand-written: VNI');
   const inner = outer + 50;
   frameStart[f] = inner;
