@@ -4,7 +4,7 @@
 export const CAPTURED_LENGTH_MAX = 262_144;
 
 export interface CapturedPacket {
-  /** 1, 2, 3, ... over the whole file, as Wireshark counts. */
+  /** 1, 2, 3, ... over the whole file; only packets count (Wireshark's list also numbers custom blocks). */
   readonly number: number;
   /** Index into CaptureReader.interfaces (over all sections of the file). */
   readonly interfaceIndex: number;
