@@ -20,6 +20,7 @@ export interface InterfaceDescription {
 
 export interface NameEntry {
   readonly address: Ipv4;
+  /** Wireshark shows the last one. */
   readonly names: readonly string[];
 }
 

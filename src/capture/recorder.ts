@@ -8,6 +8,7 @@
 
 import { join } from 'node:path';
 import { DropReason, dropReasonName, dropReasonText } from '../base/drop-reason.ts';
+import { VERSION } from '../base/version.ts';
 import { DeviceKind, type LinkHost, type NetDevice } from '../link/device.ts';
 import { type Frame, framePacketId } from '../link/frame.ts';
 import { UNIT_LARGE, UNIT_SMALL } from './block-buffer.ts';
@@ -32,8 +33,6 @@ export interface RecorderOptions {
   readonly host: LinkHost;
   readonly output: CaptureOutput;
   readonly format: 'pcapng' | 'pcap';
-  /** shb_userappl: `podwire <version>` */
-  readonly application: string;
   /** Comments on the section: scenario, seed. */
   readonly comments: readonly string[];
   /** Virtual time 0, whole seconds since 1970. */
@@ -237,7 +236,7 @@ export class Recorder {
   #open(output: Exclude<CaptureOutput, { kind: 'directory' }>): PacketWriter {
     const options = this.#options;
     const pcapng = options.format === 'pcapng';
-    const header = pcapng ? sectionHeader(options.application, options.comments) : pcapHeader(options.snapLength);
+    const header = pcapng ? sectionHeader(`podwire ${VERSION}`, options.comments) : pcapHeader(options.snapLength);
     const sink = output.kind === 'sink' ? output.sink : openFileSink(output.path, header, options);
     if (output.kind === 'sink') sink.write(header, 0, header.length);
     const writerOptions = {
