@@ -4,6 +4,7 @@ import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { type Frame, frameEnd, frameStart, NO_FRAME, sumArena, u16, u32, view } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
+import { fold } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import {
   checkIpv4,
@@ -31,31 +32,14 @@ const ALL_HOSTS: Ipv4 = 0xe0000001 | 0;
 
 /** True when the 20-byte header at `at` (even) sums to all ones: its checksum is right. */
 function headerSumOk(at: number): boolean {
-  let s: number;
   if ((at & 2) === 0) {
     const w = at >> 2;
-    s = u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u32[w + 4]!;
-    s = (s % 0x1_0000_0000) + Math.floor(s / 0x1_0000_0000);
-    s = (s % 0x10000) + Math.floor(s / 0x10000);
-    s = (s & 0xffff) + (s >>> 16);
-    s = (s & 0xffff) + (s >>> 16);
-  } else {
-    const w = at >> 1;
-    s =
-      u16[w]! +
-      u16[w + 1]! +
-      u16[w + 2]! +
-      u16[w + 3]! +
-      u16[w + 4]! +
-      u16[w + 5]! +
-      u16[w + 6]! +
-      u16[w + 7]! +
-      u16[w + 8]! +
-      u16[w + 9]!;
-    s = (s & 0xffff) + (s >>> 16);
-    s = (s & 0xffff) + (s >>> 16);
+    return fold(u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u32[w + 4]!) === 0xffff;
   }
-  return s === 0xffff;
+  // Behind a tunnel the header stands 2 mod 4.
+  const h = at >> 1;
+  const w = (at + 2) >> 2;
+  return fold(u16[h]! + u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u16[h + 9]!) === 0xffff;
 }
 
 /** ip_rcv: an IPv4 packet from `at` in a frame that came in by `idev`. Takes ownership. */

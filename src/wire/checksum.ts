@@ -7,11 +7,16 @@
 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-/** Adds the carries back until 16 bits remain (RFC 1071). A non-zero sum never folds to 0. */
+/**
+ * Adds the carries back until 16 bits remain (RFC 1071). A non-zero sum never folds to 0. Integer operations on the two
+ * 32-bit halves: a division or remainder of doubles would cost more than the sum of a short packet.
+ */
 export function fold(sum: number): number {
-  let s = sum;
-  while (s > 0xffff) s = (s % 0x10000) + Math.floor(s / 0x10000);
-  return s;
+  const low = sum >>> 0;
+  const high = Math.floor(sum * 2 ** -32);
+  let s = (low & 0xffff) + (low >>> 16) + (high & 0xffff) + (high >>> 16);
+  s = (s & 0xffff) + (s >>> 16);
+  return (s & 0xffff) + (s >>> 16);
 }
 
 export function swap16(x: number): number {
