@@ -13,8 +13,8 @@ export const TSHARK_OPTIONS = [
 export interface TsharkPacket {
   /** every field in order of appearance: name, value form */
   readonly fields: ReadonlyMap<string, readonly string[]>;
-  /** protocol in which an item of severity error or a malformed mark stands; null when there is none */
-  readonly errors: readonly string[];
+  /** where an item of severity error or a malformed mark stands: the protocol and its place among the protocols, from 0 */
+  readonly errors: readonly { readonly protocol: string; readonly depth: number }[];
 }
 
 /** The version, or null when tshark is not installed. */
@@ -40,6 +40,14 @@ export function tsharkPackets(path: string): Promise<TsharkPacket[]> {
   });
 }
 
+/** Elements that PDML calls proto and that are no layers of the packet. */
+const NOT_PROTOCOLS: ReadonlySet<string> = new Set([
+  'geninfo',
+  'frame',
+  'fake-field-wrapper',
+  '_ws.malformed',
+  '_ws.short',
+]);
 const SEVERITY_ERROR = '8388608';
 const ENTITIES: Readonly<Record<string, string>> = {
   '&lt;': '<',
@@ -52,13 +60,15 @@ const ENTITIES: Readonly<Record<string, string>> = {
 export function parsePdml(text: string): TsharkPacket[] {
   const packets: TsharkPacket[] = [];
   let fields = new Map<string, string[]>();
-  let errors: string[] = [];
-  let open: string[] = [];
+  let errors: { protocol: string; depth: number }[] = [];
+  let open: { protocol: string; depth: number }[] = [];
+  let depth = 0;
   for (const line of text.split('\n')) {
     if (line.startsWith('<packet>')) {
       fields = new Map();
       errors = [];
       open = [];
+      depth = 0;
     } else if (line.startsWith('</packet>')) {
       packets.push({ fields, errors });
     } else {
@@ -71,15 +81,21 @@ export function parsePdml(text: string): TsharkPacket[] {
       }
       const show = / show="([^"]*)"/.exec(line)?.[1] ?? '';
       if (tag[2] === 'proto') {
-        if (name === '_ws.malformed')
-          errors.push(MALFORMED_NAMES[/Malformed Packet: ([^\]]*)/.exec(line)?.[1] ?? ''] ?? '');
+        if (name === '_ws.malformed') {
+          const where = open.at(-1);
+          const protocol = MALFORMED_NAMES[/Malformed Packet: ([^\]]*)/.exec(line)?.[1] ?? ''] ?? where?.protocol ?? '';
+          errors.push({ protocol, depth: where?.protocol === protocol ? where.depth : depth - 1 });
+        }
         if (!line.trimEnd().endsWith('/>')) {
-          open.push(name);
-          if (name !== 'geninfo' && name !== 'fake-field-wrapper') push(fields, '_protocol', name);
+          open.push({ protocol: name, depth });
+          if (!NOT_PROTOCOLS.has(name)) depth++;
         }
         continue;
       }
-      if (name === '_ws.expert.severity' && show === SEVERITY_ERROR) errors.push(open.at(-1) ?? '');
+      if (name === '_ws.expert.severity' && show === SEVERITY_ERROR) {
+        const where = open.at(-1);
+        if (where !== undefined) errors.push(where);
+      }
       if (name !== '')
         push(
           fields,

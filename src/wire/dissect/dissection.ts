@@ -82,6 +82,8 @@ export class Dissector {
   readonly protocols: string[] = [];
   malformed: Flaw | null = null;
   truncated: Flaw | null = null;
+  /** VLAN tags of the frame in hand */
+  tags = 0;
   /** tunnels entered so far */
   tunnels = 0;
   /** inside the quote of an ICMP error: lengths may promise more than is there, checksums cannot be verified */
@@ -164,20 +166,14 @@ export class LayerReader {
   /** True when n more bytes are there; otherwise records why not and ends the layer. */
   need(n: number): boolean {
     if (!this.ok) return false;
-    if (this.at + n > this.end) {
-      this.ok = false;
-      this.d.flaw(
-        this.layer.name,
-        `the header needs ${this.at + n - this.layer.at} bytes, ${this.end - this.layer.at} are left`,
-      );
-      return false;
-    }
-    if (this.at + n > this.d.bytes.length) {
-      this.ok = false;
-      this.d.truncated ??= { layer: this.layer.name, message: 'cut by the snap length' };
-      return false;
-    }
-    return true;
+    const stop = this.at + n;
+    if (stop <= this.end && stop <= this.d.bytes.length) return true;
+    this.ok = false;
+    const { layer, end, d } = this;
+    // Of a cut packet nobody can say whether its lengths are right; a quote in an ICMP error is always cut.
+    if (d.bytes.length < end) d.truncated ??= { layer: layer.name, message: 'cut by the snap length' };
+    else if (!d.quoted) this.flaw(`the header needs ${stop - layer.at} bytes, ${end - layer.at} are left`);
+    return false;
   }
 
   /** Bytes of the layer that are left on the wire. */

@@ -45,6 +45,7 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
     dissectData(d, at, end);
     return;
   }
+  d.tags = 0;
   const r = d.layer('eth', 'Ethernet II', at, end);
   if (r === null || !r.need(14)) return;
   r.add('eth.dst', formatMac(readMac(d.view, at)));
@@ -64,6 +65,7 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
     trailer(r, at, dissectTyped(d, at, type, r.at, end), 'eth.trailer', mayHaveFcs);
   } else if (type > 0 && type <= LENGTH_MAX) {
     r.add('eth.len', type);
+    if (r.at + type > end) r.flaw(`length ${type} exceeds the ${end - r.at} bytes that are there`);
     trailer(r, at, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
   } else {
     r.add('eth.invalid_lentype', hex16(type));
@@ -84,33 +86,42 @@ function dissectTyped(d: Dissector, frameAt: number, type: number, at: number, e
   return next(d, at, end);
 }
 
-/** One tag: TCI and the type or length behind it. */
+/** One tag: TCI and the type or length behind it. Two 802.1ad tags in a row are one layer, as tshark has it. */
 function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end: number): number {
   const stag = tpid === EtherType.QINQ;
   const name = stag ? 'ieee8021ad' : 'vlan';
   const r = d.layer(name, stag ? 'IEEE 802.1ad' : '802.1Q Virtual LAN', at, end);
   if (r === null || !r.need(4)) return end;
-  let tags = 0;
-  for (const layer of d.layers) if (layer.name === 'vlan' || layer.name === 'ieee8021ad') tags++;
-  const tci = d.view.getUint16(at);
-  r.add(`${name}.priority`, tci >>> 13);
-  r.add(`${name}.dei`, (tci >>> 12) & 1);
-  r.add(`${name}.id`, tci & 0xfff);
-  r.layer.info = `vlan ${tci & 0xfff}`;
-  const type = d.view.getUint16(at + 2);
-  r.at += 4;
-  if (type >= ETH_TYPE_MIN) r.add(stag ? 'ieee8021ah.etype' : 'vlan.etype', hex16(type));
-  else r.add(stag ? 'ieee8021ah.len' : 'vlan.len', type);
-  if (tags > VLAN_TAGS_MAX) {
+  let type = d.view.getUint16(at + 2);
+  const double = stag && type === EtherType.QINQ;
+  if (double && !r.need(8)) return end;
+  tagControl(r, name, double ? 'svid' : 'id');
+  if (double) {
+    r.hide('ieee8021ad.tpid', type);
+    tagControl(r, name, 'cvid');
+    type = d.view.getUint16(r.at - 2);
+  }
+  if (d.tags > VLAN_TAGS_MAX) {
     r.flaw(`too many tags (limit ${VLAN_TAGS_MAX})`);
     return end;
   }
-  const inner =
-    type >= ETH_TYPE_MIN
-      ? dissectTyped(d, frameAt, type, r.at, end)
-      : dissectSized(d, r.at, Math.min(end, r.at + type));
+  const sized = type <= LENGTH_MAX && !(stag && type === 0);
+  r.add(`${stag ? 'ieee8021ah' : 'vlan'}.${sized ? 'len' : 'etype'}`, sized ? type : hex16(type));
+  if (sized && r.at + type > end) r.flaw(`length ${type} exceeds the ${end - r.at} bytes that are there`);
+  const inner = sized ? dissectSized(d, r.at, Math.min(end, r.at + type)) : dissectTyped(d, frameAt, type, r.at, end);
   trailer(r, frameAt, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
   return end;
+}
+
+/** Priority, drop eligibility and identifier, and past the two bytes behind them. */
+function tagControl(r: LayerReader, name: string, identifier: string): void {
+  const tci = r.d.view.getUint16(r.at);
+  r.at += 4;
+  r.add(`${name}.priority`, tci >>> 13);
+  r.add(`${name}.dei`, (tci >>> 12) & 1);
+  r.add(`${name}.${identifier}`, tci & 0xfff);
+  r.layer.info += `${r.layer.info === '' ? 'vlan' : ' /'} ${tci & 0xfff}`;
+  r.d.tags++;
 }
 
 /** The payload of an 802.3 length: LLC, unless it is raw IPX (its checksum field is always 0xffff). */

@@ -53,7 +53,7 @@ export function dissectIcmp(d: Dissector, at: number, end: number): number {
     default:
   }
   if (!r.ok) return end;
-  if (isIcmpError(type)) quote(d, r, end);
+  if (isIcmpError(type)) quote(d, r, type === IcmpType.REDIRECT ? Math.min(end, redirectQuoteEnd(r)) : end, end);
   else if (row?.rest === 'echo' && row.times === true) times(r, end);
   else if (type === IcmpType.ADDRESS || type === IcmpType.ADDRESS_REPLY) mask(r, end);
   else dissectData(d, r.at, end);
@@ -99,13 +99,19 @@ function mask(r: LayerReader, end: number): void {
   dissectData(r.d, r.at, end);
 }
 
+/** A redirect quotes the header and eight bytes (RFC 792; tshark reads no more there, whatever Linux appends). */
+function redirectQuoteEnd(r: LayerReader): number {
+  const header = r.at < r.capturedEnd ? (r.d.view.getUint8(r.at) & 15) * 4 : 0;
+  return r.at + header + 8;
+}
+
 /** The packet that the error is about: as much of it as was sent back, lengths and checksums unverifiable. */
-function quote(d: Dissector, r: LayerReader, end: number): void {
+function quote(d: Dissector, r: LayerReader, quoteEnd: number, end: number): void {
   if (end <= r.at) return;
   const wasQuoted = d.quoted;
   d.quoted = true;
   const dissect = d.tables.etherTypes.get(EtherType.IPV4) ?? dissectData;
-  const stop = dissect(d, r.at, end);
+  const stop = dissect(d, r.at, quoteEnd);
   d.quoted = wasQuoted;
   if (stop < end) r.layer.rest = d.hex(stop, end);
 }

@@ -2,7 +2,10 @@
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { Ipv4Option, Ipv4OptionState, ipv4OptionLength, nextIpv4Option } from '../ipv4.ts';
-import { hex8, type LayerReader } from './dissection.ts';
+import { colonHex, hex8, type LayerReader } from './dissection.ts';
+
+/** Options that tshark knows by name; of others it gives no fields, and we the bytes. */
+const KNOWN: ReadonlySet<number> = new Set([7, 11, 12, 25, 68, 82, 130, 131, 133, 134, 136, 137, 148, 149]);
 
 /** Records the options between r.at and `end`. */
 export function dissectIpv4Options(r: LayerReader, end: number): void {
@@ -24,9 +27,11 @@ export function dissectIpv4Options(r: LayerReader, end: number): void {
       break;
     }
     const length = ipv4OptionLength(d.view, at);
-    optionType(r, type);
-    r.add('ip.opt.len', length);
-    option(r, type, at, length);
+    if (KNOWN.has(type)) {
+      optionType(r, type);
+      r.add('ip.opt.len', length);
+      option(r, type, at, length);
+    } else r.add('ip.opt.data', colonHex(d.bytes, at, at + length));
     at += length;
   }
 }
@@ -97,7 +102,7 @@ function timestamps(r: LayerReader, at: number, length: number): void {
  * The last address of a source route whose pointer is inside it, or null: with such an option the header's destination
  * is only the next hop (RFC 791 section 3.1).
  */
-export function finalDestination(r: LayerReader, start: number, end: number): string | null {
+export function finalDestination(r: LayerReader, start: number, end: number): number | null {
   const view = r.d.view;
   for (let at = start; at < end; ) {
     const state = nextIpv4Option(view, at, end);
@@ -112,7 +117,7 @@ export function finalDestination(r: LayerReader, start: number, end: number): st
       if (length < 7) return null;
       const pointer = view.getUint8(at + 2);
       if (pointer < 4 || (pointer & 3) !== 0 || pointer > length) return null;
-      return formatIpv4(view.getInt32(at + length - 4));
+      return view.getInt32(at + length - 4);
     }
     at += length;
   }

@@ -48,8 +48,11 @@ export function dissectIpv4(d: Dissector, at: number, end: number): number {
   d.destination = d.view.getInt32(at + 16);
   r.at = at + 20;
   r.add('ip.src', formatIpv4(d.source));
-  const routed = at + header <= r.capturedEnd && finalDestination(r, r.at, at + header) !== null;
-  r.add(routed ? 'ip.cur_rt' : 'ip.dst', formatIpv4(d.destination));
+  if (!r.need(header - IPV4_HEADER)) return stop;
+  const final = finalDestination(r, r.at, at + header);
+  r.add(final === null ? 'ip.dst' : 'ip.cur_rt', formatIpv4(d.destination));
+  // Pseudo-headers are made with the address at which the source route ends (RFC 1122 section 4.1.3.4).
+  if (final !== null) d.destination = final;
   if (header > IPV4_HEADER) dissectIpv4Options(r, at + header);
   if (!r.ok) return stop;
   r.at = at + header;

@@ -1,0 +1,113 @@
+// Where our record of a packet and tshark's differ, for the layers that we take apart
+// (field table and rules: decode-vs-tshark.md of the shared corpora).
+
+import type { PacketRecord } from '../../src/capture/dissection.ts';
+import type { TsharkPacket } from './tshark.ts';
+
+/** Protocols that we take apart, under tshark's names. */
+const OURS: ReadonlySet<string> = new Set(['eth', 'vlan', 'ieee8021ad', 'llc', 'arp', 'ip', 'icmp', 'udp', 'vxlan']);
+
+/** Every field that is compared, occurrence by occurrence. */
+const COMPARED: readonly string[] = [
+  ...['frame.number', 'frame.len', 'frame.cap_len', 'frame.time_epoch'],
+  ...['eth.dst', 'eth.src', 'eth.type', 'eth.len', 'eth.padding', 'eth.trailer', 'eth.fcs'],
+  ...['vlan.id', 'vlan.priority', 'vlan.dei', 'vlan.etype', 'vlan.len', 'vlan.trailer'],
+  ...[
+    'ieee8021ad.id',
+    'ieee8021ad.svid',
+    'ieee8021ad.cvid',
+    'ieee8021ad.priority',
+    'ieee8021ad.dei',
+    'ieee8021ah.etype',
+  ],
+  ...['llc.dsap', 'llc.ssap', 'llc.control', 'llc.type'],
+  ...['arp.hw.type', 'arp.proto.type', 'arp.hw.size', 'arp.proto.size', 'arp.opcode'],
+  ...['arp.src.hw_mac', 'arp.src.proto_ipv4', 'arp.dst.hw_mac', 'arp.dst.proto_ipv4'],
+  ...['arp.src.hw', 'arp.src.proto', 'arp.dst.hw', 'arp.dst.proto'],
+  ...['ip.version', 'ip.hdr_len', 'ip.dsfield', 'ip.dsfield.dscp', 'ip.dsfield.ecn', 'ip.len', 'ip.id', 'ip.flags'],
+  ...['ip.flags.rb', 'ip.flags.df', 'ip.flags.mf', 'ip.frag_offset', 'ip.ttl', 'ip.proto', 'ip.checksum'],
+  ...['ip.checksum.status', 'ip.src', 'ip.dst', 'ip.cur_rt', 'ip.opt.type', 'ip.opt.len', 'ip.opt.ptr'],
+  ...['ip.opt.overflow', 'ip.opt.flag', 'ip.opt.time_stamp', 'ip.opt.time_stamp_addr', 'ip.opt.ra'],
+  ...['ip.rec_rt', 'ip.src_rt', 'ip.empty_rt'],
+  ...['icmp.type', 'icmp.code', 'icmp.checksum', 'icmp.checksum.status', 'icmp.ident', 'icmp.ident_le', 'icmp.seq'],
+  ...['icmp.seq_le', 'icmp.mtu', 'icmp.redir_gw', 'icmp.pointer', 'icmp.num_addrs', 'icmp.addr_entry_size'],
+  ...['icmp.lifetime', 'icmp.address_mask', 'icmp.ext.echo.seq', 'icmp.ext.echo.req.local'],
+  ...['udp.srcport', 'udp.dstport', 'udp.length', 'udp.checksum', 'udp.checksum.status'],
+  ...['vxlan.flags', 'vxlan.gbp', 'vxlan.vni', 'vxlan.reserved8', 'vxlan.flag_i', 'vxlan.flag_g'],
+];
+
+const TRAILERS: ReadonlySet<string> = new Set(['eth.padding', 'eth.trailer', 'eth.fcs', 'vlan.trailer']);
+
+/**
+ * Where tshark says something else than the wire. Each entry: which fields of which packets are not compared, and why.
+ */
+const DEVIATIONS: readonly { readonly why: string; applies(protocols: string[], field: string): boolean }[] = [
+  {
+    why: 'tshark guesses that trailing bytes are an F5 trailer and shows no eth.trailer then',
+    applies: (protocols, field) => protocols.includes('f5ethtrailer') && TRAILERS.has(field),
+  },
+  {
+    why: 'tshark 4.0 takes IGMPv3 apart twice and loses the padding behind it',
+    applies: (protocols, field) => protocols.join(':').endsWith('igmp:igmp') && TRAILERS.has(field),
+  },
+];
+
+/** tshark keeps lengths as signed 32-bit numbers. */
+const TSHARK_LENGTH_MAX = '2147483647';
+
+function list(value: string | string[] | undefined): readonly string[] {
+  return value === undefined ? [] : typeof value === 'string' ? [value] : value;
+}
+
+/**
+ * What we call malformed and tshark only warns of: the limits on tags and tunnels, and IPv4 options with an impossible
+ * length.
+ */
+const STRICTER = /^too many|^option \d+ has an impossible length$/;
+
+/** Differences as sentences; empty when both agree. */
+export function differences(record: PacketRecord, tshark: TsharkPacket): string[] {
+  const found: string[] = [];
+  const time = tshark.fields.get('frame.time_epoch')?.[0];
+  const brokenTime = time !== undefined && !/^\d+\.\d{9}$/.test(time);
+  const theirs = (tshark.fields.get('frame.protocols')?.[0] ?? '').split(':').filter((p) => p !== 'ethertype');
+  const ours = String(record['frame.protocols'] ?? '')
+    .split(':')
+    .filter((p) => p !== 'ethertype');
+  const malformed = list(record._malformed)[0];
+  // What stands behind our last layer is not ours to compare: then tshark may have more occurrences.
+  const open = ours.at(-1) === 'data' || malformed !== undefined || record._truncated !== undefined;
+  if (ours.at(-1) === 'data') ours.pop();
+
+  for (const [i, name] of ours.entries()) {
+    if (theirs[i] === name) continue;
+    found.push(`layers ${ours.join(':')}, tshark ${theirs.join(':')}`);
+    break;
+  }
+  for (const name of COMPARED) {
+    if (DEVIATIONS.some((d) => d.applies(theirs, name))) continue;
+    // A file whose microseconds are a second or more, or whose length has bit 31: tshark prints the overflow.
+    if (name === 'frame.time_epoch' && brokenTime) continue;
+    if (name === 'frame.len' && tshark.fields.get(name)?.[0] === TSHARK_LENGTH_MAX) continue;
+    const a = list(record[name]);
+    const b = tshark.fields.get(name) ?? [];
+    const count = Math.max(a.length, open && !name.startsWith('frame.') ? 0 : b.length);
+    for (let k = 0; k < count; k++) {
+      if (a[k] === b[k]) continue;
+      found.push(`${name}[${k}] ${a[k] ?? '(absent)'}, tshark ${b[k] ?? '(absent)'}`);
+      break;
+    }
+  }
+  // An error of tshark in one of the layers that we read obliges us to flag that layer or an earlier one.
+  const errors = tshark.errors.filter((e) => e.depth < ours.length && OURS.has(e.protocol));
+  const first = errors[0];
+  if (first !== undefined) {
+    const depth = malformed === undefined ? Number.POSITIVE_INFINITY : ours.indexOf(malformed);
+    const theirDepth = ours.indexOf(first.protocol, Math.max(0, first.depth));
+    if (depth > (theirDepth < 0 ? first.depth : theirDepth))
+      found.push(`tshark has an error in ${first.protocol}, ours: ${malformed}`);
+  } else if (malformed !== undefined && !STRICTER.test(list(record._malformed_reason)[0] ?? '')) {
+    found.push(`flagged ${malformed} (${record._malformed_reason}), tshark finds no error`);
+  }
+  return found;
+}

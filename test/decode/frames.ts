@@ -1,0 +1,185 @@
+// Frames made from a seeded stream: every layer that we take apart, in sound and in broken forms.
+
+import type { Rng } from '../../src/base/rng.ts';
+import { finish, finishUdp, pseudoSum, sum } from '../../src/wire/checksum.ts';
+
+export interface GeneratedFrame {
+  readonly bytes: Uint8Array;
+  /** bytes on the wire; more than bytes.length when cut */
+  readonly length: number;
+}
+
+/** One frame; some are cut, some have bytes changed, most are sound. */
+export function generateFrame(rng: Rng): GeneratedFrame {
+  let bytes = ethernet(rng, 3);
+  if (rng.chance(0.1)) bytes = concat(bytes, random(rng, rng.below(30)));
+  if (rng.chance(0.3) && bytes.length < 60) bytes = concat(bytes, new Uint8Array(60 - bytes.length));
+  if (rng.chance(0.25)) {
+    for (let n = 1 + rng.below(3); n > 0; n--) bytes[rng.below(Math.min(bytes.length, 90))] = rng.below(256);
+  }
+  if (rng.chance(0.1)) bytes = bytes.slice(0, rng.below(bytes.length));
+  if (rng.chance(0.1)) return { bytes: bytes.slice(0, 1 + rng.below(bytes.length)), length: Math.max(1, bytes.length) };
+  return { bytes, length: bytes.length };
+}
+
+function ethernet(rng: Rng, depth: number): Uint8Array {
+  const head = random(rng, 12);
+  head[0]! &= 0xfe;
+  const kind = rng.below(10);
+  if (kind === 0) {
+    const payload = llc(rng, depth);
+    return concat(head, u16(payload.length + (rng.chance(0.1) ? rng.below(20) : 0)), payload);
+  }
+  const parts: Uint8Array[] = [head];
+  for (let tags = rng.chance(0.3) ? 1 + rng.below(3) : 0; tags > 0; tags--) {
+    parts.push(u16(rng.chance(0.3) ? 0x88a8 : 0x8100), u16(rng.below(65536)));
+  }
+  if (kind === 1) parts.push(u16(rng.chance(0.5) ? 0x88b5 : 1501 + rng.below(40)), random(rng, rng.below(60)));
+  else if (kind <= 3) parts.push(u16(0x0806), arp(rng));
+  else parts.push(u16(0x0800), ipv4(rng, depth));
+  return concat(...parts);
+}
+
+function llc(rng: Rng, depth: number): Uint8Array {
+  if (rng.chance(0.5)) return concat(Uint8Array.of(0x42, 0x42, 3), random(rng, rng.below(50)));
+  return concat(Uint8Array.of(0xaa, 0xaa, 3, 0, 0, 0), u16(0x0800), ipv4(rng, depth));
+}
+
+function arp(rng: Rng): Uint8Array {
+  const plain = rng.chance(0.7);
+  const hardware = plain ? 6 : rng.below(9);
+  const protocol = plain ? 4 : rng.below(7);
+  return concat(
+    u16(plain ? 1 : 1 + rng.below(8)),
+    u16(plain ? 0x0800 : rng.chance(0.5) ? 0x0800 : 0x0805),
+    Uint8Array.of(hardware, protocol),
+    u16(1 + rng.below(2)),
+    random(rng, 2 * (hardware + protocol)),
+  );
+}
+
+function ipv4(rng: Rng, depth: number): Uint8Array {
+  const source = random(rng, 4);
+  const destination = random(rng, 4);
+  // Neither multicast nor loopback: tshark has opinions about those that are not about bytes.
+  source[0] = 10;
+  destination[0] = 10;
+  const pick = rng.below(10);
+  const protocol = pick < 4 ? 17 : pick < 8 ? 1 : pick < 9 ? 4 : 253;
+  const options = rng.chance(0.2) ? ipOptions(rng) : new Uint8Array(0);
+  const payload =
+    protocol === 17
+      ? udp(rng, depth, source, destination)
+      : protocol === 1
+        ? icmp(rng, depth)
+        : protocol === 4 && depth > 0
+          ? ipv4(rng, depth - 1)
+          : random(rng, rng.below(40));
+  const header = new Uint8Array(20 + options.length);
+  const view = new DataView(header.buffer);
+  view.setUint8(0, 0x40 | (header.length / 4));
+  view.setUint8(1, rng.below(256));
+  view.setUint16(2, rng.chance(0.03) ? 0 : header.length + payload.length);
+  view.setUint16(4, rng.below(65536));
+  view.setUint16(6, rng.chance(0.8) ? 0x4000 * rng.below(4) : rng.below(65536));
+  view.setUint8(8, 5 + rng.below(250));
+  view.setUint8(9, protocol);
+  header.set(source, 12);
+  header.set(destination, 16);
+  header.set(options, 20);
+  view.setUint16(10, finish(sum(view, 0, header.length)));
+  return concat(header, payload);
+}
+
+function ipOptions(rng: Rng): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let n = 1 + rng.below(3); n > 0; n--) {
+    const kind = rng.below(8);
+    if (kind === 0) parts.push(Uint8Array.of(1));
+    else if (kind === 1) parts.push(concat(Uint8Array.of(148, 4), random(rng, 2)));
+    else if (kind <= 4) {
+      const hops = 1 + rng.below(3);
+      const type = [7, 131, 137][kind - 2]!;
+      parts.push(concat(Uint8Array.of(type, 3 + 4 * hops, 4 + rng.below(4 * hops + 6)), random(rng, 4 * hops)));
+    } else if (kind === 5) {
+      const flag = rng.below(4);
+      const size = flag === 1 || flag === 3 ? 8 : 4;
+      parts.push(concat(Uint8Array.of(68, 4 + size, 5 + rng.below(size + 1), flag), random(rng, size)));
+    } else if (kind === 6) parts.push(concat(Uint8Array.of(0x5e, 4), random(rng, 2)));
+    else parts.push(Uint8Array.of(0x9e, rng.below(12)));
+  }
+  const all = concat(...parts).slice(0, 40);
+  return concat(all, new Uint8Array((4 - (all.length % 4)) % 4));
+}
+
+function icmp(rng: Rng, depth: number): Uint8Array {
+  const type = rng.chance(0.6) ? [0, 3, 4, 5, 8, 11, 12][rng.below(7)]! : rng.below(44);
+  const code = rng.below(rng.chance(0.9) ? 16 : 256);
+  const rest = rng.chance(0.5) ? new Uint8Array(4) : random(rng, 4);
+  const quotes = [3, 4, 5, 11, 12].includes(type);
+  // RFC 4884 puts a length there and extensions behind the quote; Linux sends neither.
+  if (quotes && type !== 5) rest[0] = rest[1] = 0;
+  const quote = quotes && depth > 0 ? ipv4(rng, depth - 1) : random(rng, rng.below(40));
+  const cut = quotes && rng.chance(0.7) ? quote.slice(0, Math.min(quote.length, 28 + rng.below(100))) : quote;
+  const bytes = concat(Uint8Array.of(type, code, 0, 0), rest, cut);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(2, finish(sum(view, 0, bytes.length)));
+  return bytes;
+}
+
+function udp(rng: Rng, depth: number, source: Uint8Array, destination: Uint8Array): Uint8Array {
+  const tunnel = depth > 0 && rng.chance(0.4);
+  const payload = tunnel ? vxlan(rng, depth - 1) : random(rng, rng.below(64));
+  const bytes = concat(
+    u16(50_000 + rng.below(10_000)),
+    u16(tunnel ? (rng.chance(0.5) ? 4789 : 8472) : 40_000 + rng.below(5_000)),
+    u16(8 + payload.length),
+    u16(0),
+    payload,
+  );
+  const view = new DataView(bytes.buffer);
+  const address = (a: Uint8Array): number => new DataView(a.buffer, a.byteOffset).getInt32(0);
+  if (rng.chance(0.5)) {
+    const total = pseudoSum(address(source), address(destination), 17, bytes.length) + sum(view, 0, bytes.length);
+    view.setUint16(6, finishUdp(total));
+  }
+  return bytes;
+}
+
+function vxlan(rng: Rng, depth: number): Uint8Array {
+  const flags = rng.chance(0.8) ? Uint8Array.of(8, 0, 0, 0) : random(rng, 4);
+  return concat(flags, random(rng, 3), Uint8Array.of(rng.chance(0.8) ? 0 : rng.below(256)), ethernet(rng, depth));
+}
+
+function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 8, value & 255);
+}
+
+function random(rng: Rng, length: number): Uint8Array {
+  return Uint8Array.from({ length }, () => rng.below(256));
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** A classic nanosecond pcap file of Ethernet frames. */
+export function pcapFile(frames: readonly GeneratedFrame[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const header = new DataView(new ArrayBuffer(24));
+  header.setUint32(0, 0xa1b23c4d, true);
+  header.setUint16(4, 2, true);
+  header.setUint16(6, 4, true);
+  header.setUint32(16, 262_144, true);
+  header.setUint32(20, 1, true);
+  parts.push(new Uint8Array(header.buffer));
+  for (const [i, frame] of frames.entries()) {
+    const record = new DataView(new ArrayBuffer(16));
+    record.setUint32(0, 1_700_000_000 + i, true);
+    record.setUint32(4, (i * 1_234_567) % 1_000_000_000, true);
+    record.setUint32(8, frame.bytes.length, true);
+    record.setUint32(12, frame.length, true);
+    parts.push(new Uint8Array(record.buffer), frame.bytes);
+  }
+  return concat(...parts);
+}
