@@ -235,10 +235,16 @@ async function trap(args: readonly string[], ctx: CommandContext): Promise<numbe
   return status;
 }
 
+/** `__snapshot STATUS`: the session has seen the variables (before an exit); $? stays what it was. */
+async function snapshot(args: readonly string[]): Promise<number> {
+  return Number(args[0]);
+}
+
 export const jobCommands: readonly ShellCommand[] = [
   builtin('__job', 'starts a background job', startJob),
   builtin('__wait', 'waits for background jobs', wait),
   builtin('__trap', 'sets what runs when the shell ends', trap),
+  builtin('__snapshot', 'keeps the variables for a trap', snapshot),
   builtin('kill', 'sends a signal to a process or job', kill),
   builtin('jobs', 'lists background jobs', jobs),
 ];

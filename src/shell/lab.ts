@@ -3,7 +3,6 @@
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { VERSION } from '../base/version.ts';
 import { Recorder } from '../capture/recorder.ts';
 import { CaptureOutputError } from '../capture/sink.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
@@ -68,6 +67,9 @@ const CAPTURE_LEAD: Ns = 0.4 * NS_PER_S;
 /** ... and from the last one to the end. */
 const CAPTURE_TAIL: Ns = 0.4 * NS_PER_S;
 
+/** Exit status of a case whose setup.sh failed. */
+const SETUP_FAILED = 1;
+
 export class Lab {
   readonly world: World;
   readonly machine: Machine;
@@ -75,7 +77,6 @@ export class Lab {
   readonly #options: LabOptions;
   readonly #problems: string[] = [];
   #recorder: Recorder | null = null;
-  #status = 0;
 
   constructor(options: LabOptions) {
     this.#options = options;
@@ -108,7 +109,7 @@ export class Lab {
     }
     const status = main.exitStatus ?? 0;
     return {
-      status: this.#status !== 0 ? this.#status : status,
+      status,
       end,
       now: this.world.sim.now,
       events: this.world.sim.events,
@@ -153,7 +154,7 @@ export class Lab {
       const built = await this.#bash(process, setup, `${directory}/setup.sh`, directory, ['-e']);
       if (built !== 0) {
         this.#problems.push(`setup.sh ended with exit status ${built}; the stimuli were not run`);
-        return built;
+        return SETUP_FAILED;
       }
       await process.sleep(SETTLE);
       this.#captureCase(labCase);
@@ -196,7 +197,6 @@ export class Lab {
       host: this.world,
       output,
       format: 'pcapng',
-      application: `podwire ${VERSION}`,
       comments: [`seed ${this.#options.seed}`],
       epochSeconds: WALL_EPOCH_S,
       snapLength: 0,

@@ -2,6 +2,7 @@
 //
 //   CMD &            becomes  __podwire_bg=$(__job N "$@")     a process of its own (shell/jobs.ts); N names the statement
 //   $! $0            become   $__podwire_bg $__podwire_0       just-bash has 0 and "bash" there
+//   exit             becomes  { __snapshot "$?"; exit; }       where a trap may want the variables
 //   wait, trap       become   __wait, __trap                   just-bash's own do nothing and cannot be replaced
 //   exec CMD         becomes  { CMD; exit $?; }
 //   time PIPELINE    becomes  a group that reads the virtual clock before and after
@@ -16,10 +17,28 @@
 
 import type { CommandNode, PipelineNode, ScriptNode, SimpleCommandNode, StatementNode, WordNode } from 'just-bash';
 import { parse } from 'just-bash';
-
-export type FunctionDefNode = Extract<CommandNode, { type: 'FunctionDef' }>;
-type Redirection = SimpleCommandNode['redirections'][number];
-type WordPart = WordNode['parts'][number];
+import {
+  append,
+  appendTo,
+  bodiesOf,
+  errorToOutput,
+  type FunctionDefNode,
+  functionsIn,
+  type GroupNode,
+  hasSubstitution,
+  type IfNode,
+  isBoth,
+  isErrorToOutput,
+  isMerged,
+  isOutputToFile,
+  isPlain,
+  literal,
+  literalWord,
+  prepend,
+  type Redirection,
+  statementsOf,
+  type WordPart,
+} from './script-ast.ts';
 
 export const Mark = { LIVE: '__podwire_live', MERGE: '__podwire_merge', TEE: '__podwire_tee' } as const;
 export const BACKGROUND_PID = '__podwire_bg';
@@ -59,7 +78,8 @@ const RENAMED: ReadonlyMap<string, string> = new Map([
 
 /** Changes the script in place. Its output goes to the terminal, or, with null, to whoever asked just-bash to run it. */
 export function rewriteScript(script: ScriptNode, host: RewriteHost, terminal: Terminal | null): void {
-  const rewriter = new Rewriter(host, [...host.functions, ...functionsIn(script)], terminal);
+  const hasTrap = JSON.stringify(script).includes('"value":"trap"');
+  const rewriter = new Rewriter(host, [...host.functions, ...functionsIn(script)], terminal, hasTrap);
   rewriter.walk(script);
   if (terminal !== null && !rewriter.redirectsShell) rewriter.toTerminal(script.statements);
 }
@@ -69,30 +89,19 @@ export function toTerminal(statements: readonly StatementNode[], host: RewriteHo
   new Rewriter(host, host.functions, terminal).toTerminal(statements);
 }
 
-/** The statements of a text that we wrote ourselves. */
-export function statementsOf(source: string): StatementNode[] {
-  return parse(source).statements;
-}
-
-function functionsIn(node: unknown, found: FunctionDefNode[] = []): FunctionDefNode[] {
-  if (Array.isArray(node)) for (const child of node) functionsIn(child, found);
-  else if (node !== null && typeof node === 'object') {
-    if ((node as { type?: string }).type === 'FunctionDef') found.push(node as FunctionDefNode);
-    for (const child of Object.values(node)) functionsIn(child, found);
-  }
-  return found;
-}
-
 class Rewriter {
   readonly #host: RewriteHost;
   readonly #functions: readonly FunctionDefNode[];
   readonly #terminal: Terminal;
   /** `exec > FILE`: the script redirects itself, and our redirections would undo that. */
   redirectsShell = false;
+  /** The script sets a trap, whose handler needs the variables as they are at the end. */
+  readonly #hasTrap: boolean;
   /** The script has array variables, which a job must be given as text. */
   #usesArrays = false;
 
-  constructor(host: RewriteHost, functions: readonly FunctionDefNode[], terminal: Terminal | null) {
+  constructor(host: RewriteHost, functions: readonly FunctionDefNode[], terminal: Terminal | null, hasTrap = false) {
+    this.#hasTrap = hasTrap;
     this.#host = host;
     this.#functions = functions;
     this.#terminal = terminal ?? { stdout: '/dev/stdout', stderr: '/dev/stderr' };
@@ -116,7 +125,9 @@ class Rewriter {
 
   #statement(statement: StatementNode): void {
     statement.pipelines = statement.pipelines.map((p) => (p.timed === true ? timedPipeline(p) : p));
+    this.#guard(statement);
     if (!statement.background) return;
+    streamToFile(statement);
     const number = this.#host.addJob({
       statement: { ...statement, background: false },
       functions: this.#functions,
@@ -128,10 +139,27 @@ class Rewriter {
     statement.operators = [];
   }
 
+  /** `F || B` becomes if F; then :; else B; fi: just-bash lets set -e act inside the function or group F otherwise. */
+  #guard(statement: StatementNode): void {
+    const [first, second] = statement.pipelines;
+    const only = first?.commands.length === 1 ? first.commands[0]! : null;
+    if (only === null || second === undefined || statement.operators.join() !== '||') return;
+    const isCall = only.type === 'SimpleCommand' && this.#isFunction(literal(only.name) ?? '');
+    if (!isCall && bodiesOf(only) === null) return;
+    const guarded = statementsOf('if :; then :; else :; fi')[0]!;
+    const choice = guarded.pipelines[0]!.commands[0]! as IfNode;
+    choice.clauses[0]!.condition[0]!.pipelines = [first!];
+    choice.elseBody![0]!.pipelines = [second];
+    statement.pipelines = guarded.pipelines;
+    statement.operators = [];
+  }
+
   #pipeline(pipeline: PipelineNode): void {
-    pipeline.commands = pipeline.commands.map((command) =>
-      command.type === 'SimpleCommand' ? this.#simpleCommand(command) : command,
-    );
+    pipeline.commands = pipeline.commands.map((command) => {
+      if (command.type === 'SimpleCommand') return this.#simpleCommand(command);
+      this.#mergeInside(command);
+      return command;
+    });
   }
 
   #simpleCommand(command: SimpleCommandNode): CommandNode {
@@ -141,6 +169,12 @@ class Rewriter {
       command.name = literalWord(`__${name}`);
       return command;
     }
+    if (name === 'exit' && this.#hasTrap) {
+      const group = statementsOf('{ __snapshot "$?"; :; }')[0]!.pipelines[0]!.commands[0]!;
+      const body = group as GroupNode;
+      body.body[1]!.pipelines[0]!.commands = [command];
+      return body;
+    }
     if (name === 'exec') {
       const first = command.args[0];
       if (first === undefined) {
@@ -149,7 +183,7 @@ class Rewriter {
       }
       if (literal(first)?.startsWith('-') === true) return command;
       const group = statementsOf('{ :; exit $?; }')[0]!;
-      const body = group.pipelines[0]!.commands[0]! as Extract<CommandNode, { type: 'Group' }>;
+      const body = group.pipelines[0]!.commands[0]! as GroupNode;
       const program = this.#simpleCommand({ ...command, name: first, args: command.args.slice(1) });
       body.body[0]!.pipelines[0]!.commands = [program];
       return body;
@@ -168,56 +202,54 @@ class Rewriter {
 
   /** Redirects every command of these statements that writes to the terminal. */
   toTerminal(statements: readonly StatementNode[]): void {
-    for (const statement of statements) for (const pipeline of statement.pipelines) this.#pipelineToTerminal(pipeline);
-  }
-
-  #pipelineToTerminal(pipeline: PipelineNode): void {
-    const last = pipeline.commands.length - 1;
-    const only = pipeline.commands[0];
-    if (last === 0 && only !== undefined && this.#insideToTerminal(only)) return;
-    pipeline.commands.forEach((command, i) => {
-      if (command.type === 'FunctionDef') return;
-      if (command.type === 'SimpleCommand') {
-        if (command.name === null) return;
-        const name = literal(command.name);
-        if (i === last && last === 0 && name !== null && this.#isOurs(name) && isPlain(command))
-          mark(command, Mark.LIVE);
-      }
-      const errors = append(2, this.#terminal.stderr);
-      command.redirections.unshift(...(i === last ? [append(1, this.#terminal.stdout), errors] : [errors]));
+    const { stdout, stderr } = this.#terminal;
+    const redirections = (last: boolean): Redirection[] =>
+      last ? [append(1, stdout), append(2, stderr)] : [append(2, stderr)];
+    prepend(statements, redirections, (command) => {
+      const name = literal(command.name);
+      if (name !== null && this.#isOurs(name) && isPlain(command)) mark(command, Mark.LIVE);
     });
   }
 
-  /** Goes into a compound command that has no redirections of its own. False for anything else. */
-  #insideToTerminal(command: CommandNode): boolean {
-    if (command.type === 'SimpleCommand' || command.type === 'FunctionDef' || command.redirections.length > 0)
-      return false;
-    switch (command.type) {
-      case 'Group':
-      case 'Subshell':
-      case 'For':
-      case 'CStyleFor':
-        this.toTerminal(command.body);
-        return true;
-      case 'While':
-      case 'Until':
-        this.toTerminal(command.condition);
-        this.toTerminal(command.body);
-        return true;
-      case 'If':
-        for (const clause of command.clauses) {
-          this.toTerminal(clause.condition);
-          this.toTerminal(clause.body);
-        }
-        if (command.elseBody !== null) this.toTerminal(command.elseBody);
-        return true;
-      case 'Case':
-        for (const item of command.items) this.toTerminal(item.body);
-        return true;
-      default:
-        return false;
-    }
+  /** just-bash puts standard error behind the standard output of a whole compound command: 2>&1 goes to its parts. */
+  #mergeInside(command: CommandNode): void {
+    if (command.type === 'SimpleCommand' || command.type === 'FunctionDef' || !isMerged(command.redirections)) return;
+    const bodies = bodiesOf(command);
+    for (const body of bodies ?? [])
+      prepend(
+        body,
+        (last) => (last ? [errorToOutput()] : []),
+        () => {},
+      );
   }
+}
+
+/**
+ * A compound command in the background whose output goes to a file: its parts append to the file one by one, so that
+ * others can read what is there so far.
+ */
+function streamToFile(statement: StatementNode): void {
+  const command = statement.pipelines.length === 1 ? statement.pipelines[0]!.commands[0]! : null;
+  if (command === null || statement.pipelines[0]!.commands.length > 1) return;
+  if (command.type === 'SimpleCommand' || command.type === 'FunctionDef') return;
+  const [output, errors, ...others] = command.redirections;
+  const bodies = bodiesOf(command);
+  if (bodies === null || output === undefined || others.length > 0) return;
+  if (!isOutputToFile(output) || output.target.type !== 'Word' || hasSubstitution(output.target)) return;
+  if (errors !== undefined && !isErrorToOutput(errors)) return;
+  const { target } = output;
+  const toFile = (last: boolean): Redirection[] => [
+    ...(last ? [appendTo(1, target)] : []),
+    ...(errors !== undefined ? [appendTo(2, target)] : []),
+  ];
+  for (const body of bodies) prepend(body, toFile, () => {});
+  command.redirections = [];
+  // The file is made, or emptied, as the redirection would have done it.
+  const start = statementsOf('{ :; :; }')[0]!;
+  const group = start.pipelines[0]!.commands[0]! as GroupNode;
+  (group.body[0]!.pipelines[0]!.commands[0]! as SimpleCommandNode).redirections = [output];
+  group.body[1]!.pipelines = statement.pipelines;
+  statement.pipelines = start.pipelines;
 }
 
 function rewritePart(part: WordPart): WordPart {
@@ -239,59 +271,21 @@ function rewriteArithmetic(node: { type: string; name: string; command?: string 
 function timedPipeline(pipeline: PipelineNode): PipelineNode {
   const posix = pipeline.timePosix === true ? '-p' : '--';
   const outer = statementsOf(`{ __podwire_t=$(__now); :; __time ${posix} "$__podwire_t" "$?"; }`)[0]!.pipelines[0]!;
-  const group = outer.commands[0]! as Extract<CommandNode, { type: 'Group' }>;
+  const group = outer.commands[0]! as GroupNode;
   group.body[1]!.pipelines = [{ ...pipeline, timed: false }];
   return outer;
-}
-
-/** The word's text when it is nothing but text, else null. */
-function literal(word: WordNode | null | undefined): string | null {
-  if (word === null || word === undefined) return null;
-  let text = '';
-  for (const part of word.parts) {
-    if (part.type !== 'Literal' && part.type !== 'SingleQuoted') return null;
-    text += part.value;
-  }
-  return text;
-}
-
-function literalWord(text: string): WordNode {
-  return { type: 'Word', parts: [{ type: 'Literal', value: text }] };
-}
-
-function append(fd: number, path: string): Redirection {
-  return { type: 'Redirection', fd, operator: '>>', target: literalWord(path) };
 }
 
 function mark(command: SimpleCommandNode, name: string, value: WordNode = literalWord('1')): void {
   command.assignments.push({ type: 'Assignment', name, value, append: false, array: null });
 }
 
-/** No redirection but 2>&1, and nothing in the words that is run before the command itself. */
-function isPlain(command: SimpleCommandNode): boolean {
-  return (
-    command.redirections.every(isErrorToOutput) &&
-    !command.args.some((word) => JSON.stringify(word).includes('Substitution"'))
-  );
-}
-
-function isErrorToOutput(r: Redirection): boolean {
-  return r.fd === 2 && r.operator === '>&' && r.target.type === 'Word' && literal(r.target) === '1';
-}
-
-function isOutputToFile(r: Redirection): boolean {
-  return (r.fd === null || r.fd === 1) && (r.operator === '>' || r.operator === '>>' || r.operator === '>|');
-}
-
 function markStreams(command: SimpleCommandNode): void {
   const { redirections } = command;
-  const both = redirections.findIndex((r) => r.operator === '&>' || r.operator === '&>>');
-  const errors = redirections.findIndex(isErrorToOutput);
-  const output = redirections.findLastIndex(isOutputToFile);
-  if (both >= 0 || (errors >= 0 && output < errors)) mark(command, Mark.MERGE);
-  const file = redirections[both >= 0 ? both : output];
+  if (isMerged(redirections)) mark(command, Mark.MERGE);
+  const file = redirections.find(isBoth) ?? redirections.findLast(isOutputToFile);
   if (file === undefined || file.operator.endsWith('>>') || file.target.type !== 'Word') return;
   const path = literal(file.target);
-  if (path?.startsWith('/dev/') === true || JSON.stringify(file.target).includes('Substitution"')) return;
+  if (path?.startsWith('/dev/') === true || hasSubstitution(file.target)) return;
   mark(command, Mark.TEE, structuredClone(file.target));
 }

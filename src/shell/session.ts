@@ -13,15 +13,8 @@ import type { MachineShell } from './machine-shell.ts';
 import { Collected, merged, type Streams } from './output.ts';
 import { Killed, type Process } from './process.ts';
 import { quoteWord, quoteWords } from './quote.ts';
-import {
-  ARGV0,
-  type FunctionDefNode,
-  Mark,
-  type RewriteHost,
-  rewriteScript,
-  statementsOf,
-  toTerminal,
-} from './rewrite.ts';
+import { ARGV0, Mark, type RewriteHost, rewriteScript, toTerminal } from './rewrite.ts';
+import { type FunctionDefNode, statementsOf } from './script-ast.ts';
 
 export interface SessionOptions {
   readonly process: Process;
@@ -167,6 +160,8 @@ export class Session {
         return this.#killedStatus();
       }
       this.#write(result);
+      // After `exit` just-bash gives back the variables of the start.
+      if (result.env['?'] !== undefined) this.#lastVariables = scalars(new Map(Object.entries(result.env)));
       return result.exitCode;
     } catch (error) {
       if (!this.#abort.signal.aborted) throw error;

@@ -47,6 +47,30 @@ async function which(args: readonly string[], context: ShellContext): Promise<nu
   return status;
 }
 
+const NAME_LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+async function mktemp(args: readonly string[], ctx: ShellContext): Promise<number> {
+  const random = ctx.machine.world.rng(`${ctx.machine.name}/mktemp`);
+  const template = args.find((a) => !a.startsWith('-')) ?? '/tmp/tmp.XXXXXXXXXX';
+  if (!/XXX+$/.test(template)) {
+    ctx.err(`mktemp: too few X's in template ‘${template}’\n`);
+    return 1;
+  }
+  const name = template.replace(/X+$/, (x) =>
+    [...x].map(() => NAME_LETTERS[random.below(NAME_LETTERS.length)]).join(''),
+  );
+  const path = ctx.resolve(name.includes('/') || !args.includes('-t') ? name : `/tmp/${name}`);
+  try {
+    if (args.includes('-d')) await ctx.fs.mkdir(path);
+    else if (!args.includes('-u')) await ctx.fs.writeFile(path, '');
+  } catch {
+    ctx.err(`mktemp: failed to create file via template ‘${template}’: No such file or directory\n`);
+    return 1;
+  }
+  ctx.out(`${path}\n`);
+  return 0;
+}
+
 /** A command that runs the command in its arguments; `skip` says how many of them are its own. */
 function wrapper(name: string, summary: string, skip: (args: readonly string[]) => number): ShellCommand {
   return { name, summary, run: (args, ctx) => ctx.runIn(ctx.netns, args.slice(skip(args))) };
@@ -95,6 +119,7 @@ export const systemCommands: readonly ShellCommand[] = [
       return 0;
     },
   },
+  { name: 'mktemp', summary: 'makes a temporary file', run: mktemp },
   { name: 'which', summary: 'where a command is', run: which },
   wrapper('sudo', 'runs a command; everybody is root here', (args) => leadingOptions(args, ['-u', '-g'])),
   wrapper('nohup', 'runs a command', (args) => leadingOptions(args)),
