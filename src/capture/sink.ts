@@ -157,8 +157,8 @@ export interface FileSinkOptions {
  */
 export function openFileSink(path: string, header: Uint8Array, options: FileSinkOptions): FileSink {
   if (path === '-') return started(new FileSink(1, 'standard output'), header);
-  const existing = statSync(path, { throwIfNoEntry: false });
   try {
+    const existing = statSync(path, { throwIfNoEntry: false });
     if (existing?.isDirectory()) throw new CaptureOutputError(`${path}: is a directory; give the name of a file`);
     if (existing !== undefined && !existing.isFile()) return started(new FileSink(openSync(path, 'w'), path), header);
     if (existing !== undefined && !options.overwrite) throw exists(path, options);

@@ -25,7 +25,6 @@ export const haveWireshark = orSkip(
 );
 export const haveCorpora = orSkip(existsSync(CORPORA), 'there is no ../shared/corpora beside the checkout');
 export const isRoot = orSkip(process.getuid?.() === 0, 'a full disk needs a mount of its own, and that root');
-export const isNotRoot = process.getuid?.() !== 0;
 
 let folder: string | null = null;
 afterAll(() => {
