@@ -44,7 +44,7 @@ function inOwnProcess(index: number): CaseFigures {
 }
 
 const thousands = (rate: number): string => `${Math.round(rate / 1000).toLocaleString('en-US')} k`;
-const percent = (share: number | null): string => (share === null ? '-' : `${Math.round(share * 100)} %`);
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
 
 function row(cells: readonly string[]): string {
   const widths = [50, 10, 8, 11, 8, 8, 8, 9, 9, 9];
@@ -53,20 +53,19 @@ function row(cells: readonly string[]): string {
 
 function tableRow(figures: CaseFigures): string {
   const others = othersReach(figures);
-  const rate = figures.podwire?.packetsPerSecond ?? null;
-  const times = (other: number | undefined): string =>
-    rate === null || other === undefined ? '-' : `${(rate / other).toFixed(0)} x`;
+  const rate = figures.podwire.packetsPerSecond;
+  const times = (other: number | undefined): string => (other === undefined ? '-' : `${(rate / other).toFixed(0)} x`);
   return row([
     nameOf(figures),
-    rate === null ? '-' : thousands(rate),
-    figures.podwire === null ? '-' : figures.podwire.nsPerHop.toFixed(0),
+    thousands(rate),
+    figures.podwire.nsPerHop.toFixed(0),
     thousands(figures.handWritten.packetsPerSecond),
     figures.handWritten.nsPerHop.toFixed(0),
     percent(figures.share),
     percent(targetShare(figures)),
     times(others?.ns3),
     times(others?.kernel),
-    rate === null || others === null ? '-' : percent(rate / others.earlierLimit),
+    others === null ? '-' : percent(rate / others.earlierLimit),
   ]);
 }
 
@@ -84,6 +83,7 @@ if (options.case !== undefined) {
     'target',
     '/ ns-3',
     '/ kernel',
+    '/ earlier',
   ];
   if (!options.json) {
     console.log(`Node ${process.versions.node}, ${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} cores`);
