@@ -121,12 +121,12 @@ export class Process {
       this.killedBy = signal;
       return;
     }
-    if (signal === 9) this.killedBy = signal;
+    // From here on a SIGKILL lets nobody resume.
+    if (signal === Signal.KILL) pending.settled = true;
     pending.stop?.(signal);
-    if (pending.settled && signal !== 9) return;
-    this.killedBy = signal;
-    if (pending.settled) return;
+    if (pending.settled && signal !== Signal.KILL) return;
     pending.settled = true;
+    this.killedBy = signal;
     this.runner.makeRunnable(this, () => {
       this.#pending = null;
       pending.reject(new Killed(signal));
