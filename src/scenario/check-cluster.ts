@@ -1,0 +1,364 @@
+// What no schema can say of a cluster: names that are used twice, prefixes that overlap, addresses out of their subnet,
+// MTUs that do not fit, pods without a place.
+
+import { formatIpv4, formatIpv4Prefix, type Ipv4, type Ipv4Prefix, ipv4InPrefix, maskIpv4 } from '../addr/ipv4.ts';
+import { formatMac, type Mac } from '../addr/mac.ts';
+import { DEFAULT_NAMESPACE, podLabel } from '../kube/cluster-spec.ts';
+import { HostLocal } from '../kube/host-local.ts';
+import { assignNodeCidrs, CidrSet } from '../kube/node-ipam.ts';
+import { scheduleNode } from '../kube/scheduler.ts';
+import { UNDERLAY } from '../kube/underlay.ts';
+import type { Draft } from './draft.ts';
+import { quoted } from './explain.ts';
+import { nearestName } from './nearest.ts';
+import type { Problem } from './problem.ts';
+import type { Path } from './yaml-value.ts';
+
+/** Outer IPv4, UDP, VXLAN and inner Ethernet headers. */
+const VXLAN_OVERHEAD = 50;
+/** cidr_set.go clusterSubnetMaxDiff */
+const MASK_DIFFERENCE_MAX = 16;
+/** Subnet of nodes that name no address, when the file gives none. */
+export const DEFAULT_SUBNET: Ipv4Prefix = { address: 0x0a000100, length: 24 };
+
+/** A node as it will be: names and addresses that the file leaves open are filled in. */
+export interface PlannedNode {
+  readonly name: string;
+  readonly address: Ipv4;
+  readonly prefixLength: number;
+  readonly podCIDR: Ipv4Prefix | null;
+  readonly mac: Mac | null;
+}
+
+export interface ClusterPlan {
+  readonly nodes: readonly PlannedNode[];
+  readonly nodeNames: readonly string[];
+  readonly podLabels: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+export function checkCluster(draft: Draft): ClusterPlan {
+  const problems: Problem[] = [];
+  const nodes = planNodes(draft, problems);
+  checkNodes(draft, problems);
+  checkCidrs(draft, nodes, problems);
+  checkMtu(draft, problems);
+  const nodeNames = nodes.map((n) => n.name);
+  const podLabels = checkPods(draft, nodes, problems);
+  checkCables(draft, nodeNames, problems);
+  return { nodes, nodeNames, podLabels, problems };
+}
+
+function nodePath(i: number, ...rest: string[]): Path {
+  return ['cluster', 'nodes', i, ...rest];
+}
+
+function planNodes(draft: Draft, problems: Problem[]): PlannedNode[] {
+  const { tree } = draft;
+  const subnet = draft.cluster.underlay.subnet ?? DEFAULT_SUBNET;
+  const list = typeof draft.nodes === 'number' ? new Array(draft.nodes).fill(undefined) : draft.nodes;
+  const taken = new Set<Ipv4>();
+  for (const node of list) if (node?.address !== undefined) taken.add(node.address.address);
+  let next = subnet.address;
+  const out: PlannedNode[] = [];
+  list.forEach((node, i) => {
+    if (node === null) return;
+    let address = node?.address?.address as Ipv4 | undefined;
+    const prefixLength = (node?.address?.length as number | undefined) ?? subnet.length;
+    if (address === undefined) {
+      do next = (next + 1) | 0;
+      while (taken.has(next));
+      if (!ipv4InPrefix(next, subnet) || (next | maskIpv4(subnet.length)) === -1) {
+        problems.push(
+          tree.problem(typeof draft.nodes === 'number' ? ['cluster', 'nodes'] : nodePath(i), {
+            what: `the underlay subnet ${formatIpv4Prefix(subnet)} has no address left for node ${i + 1}`,
+            expected: 'a wider underlay.subnet',
+          }),
+        );
+        return;
+      }
+      address = next;
+    }
+    out.push({
+      name: node?.name ?? `node-${i + 1}`,
+      address,
+      prefixLength,
+      podCIDR: node?.podCIDR ?? null,
+      mac: node?.mac ?? null,
+    });
+  });
+  return out;
+}
+
+/** Names, addresses and MACs that stand twice, and addresses that cannot be a host's. */
+function checkNodes(draft: Draft, problems: Problem[]): void {
+  if (typeof draft.nodes === 'number') return;
+  const { tree } = draft;
+  const names = new Map<string, number>();
+  const addresses = new Map<Ipv4, number>();
+  const macs = new Map<Mac, number>();
+  const again = <K>(seen: Map<K, number>, key: K, i: number, field: string, text: string): void => {
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, i);
+    else {
+      problems.push(
+        tree.problem(nodePath(i, field), {
+          what: `${text} is the ${field} of cluster.nodes[${first}] too`,
+          expected: `a ${field} of its own for each node`,
+        }),
+      );
+    }
+  };
+  const reference = draft.nodes.find((n) => n?.address !== undefined)?.address;
+  const declared = draft.cluster.underlay.subnet;
+  draft.nodes.forEach((node, i) => {
+    if (node === null) return;
+    again(names, node.name, i, 'name', quoted(node.name));
+    if (node.name === UNDERLAY) {
+      problems.push(
+        tree.problem(nodePath(i, 'name'), {
+          what: `${UNDERLAY} names the switch between the nodes`,
+          expected: 'another name',
+        }),
+      );
+    }
+    if (node.mac !== undefined) again(macs, node.mac, i, 'mac', formatMac(node.mac));
+    const { address } = node;
+    if (address === undefined) return;
+    again(addresses, address.address, i, 'address', formatIpv4(address.address));
+    const host = address.address & ~maskIpv4(address.length);
+    if (address.length < 31 && (host === 0 || host === ~maskIpv4(address.length))) {
+      problems.push(
+        tree.problem(nodePath(i, 'address'), {
+          what: `${formatIpv4Prefix(address)} is the ${host === 0 ? 'network' : 'broadcast'} address of its subnet`,
+          expected: 'an address of a host',
+        }),
+      );
+      return;
+    }
+    const subnet = declared ?? { address: reference!.address & maskIpv4(reference!.length), length: reference!.length };
+    if (!ipv4InPrefix(address.address, subnet) || address.length !== subnet.length) {
+      problems.push(
+        tree.problem(nodePath(i, 'address'), {
+          what: `${formatIpv4Prefix(address)} is not in the subnet of the underlay`,
+          expected: `an address of ${formatIpv4Prefix(subnet)} with /${subnet.length}: all nodes are on one switch`,
+        }),
+      );
+    }
+  });
+}
+
+function overlap(a: Ipv4Prefix, b: Ipv4Prefix): boolean {
+  return ((a.address ^ b.address) & maskIpv4(Math.min(a.length, b.length))) === 0;
+}
+
+function checkCidrs(draft: Draft, planned: readonly PlannedNode[], problems: Problem[]): void {
+  const { tree } = draft;
+  const { podCIDR, nodeCIDRMaskSize } = draft.cluster;
+  const first = planned[0];
+  if (first !== undefined) {
+    const underlay = draft.cluster.underlay.subnet ?? {
+      address: first.address & maskIpv4(first.prefixLength),
+      length: first.prefixLength,
+    };
+    if (overlap(underlay, podCIDR)) {
+      problems.push(
+        tree.problem(['cluster', 'podCIDR'], {
+          what: `the pod CIDR ${formatIpv4Prefix(podCIDR)} overlaps the underlay ${formatIpv4Prefix(underlay)}`,
+          expected: 'two prefixes that have no address in common',
+        }),
+      );
+    }
+  }
+  if (nodeCIDRMaskSize < podCIDR.length || nodeCIDRMaskSize - podCIDR.length > MASK_DIFFERENCE_MAX) {
+    problems.push(
+      tree.problem(['cluster', 'nodeCIDRMaskSize'], {
+        what: `a node mask of /${nodeCIDRMaskSize} does not fit the pod CIDR ${formatIpv4Prefix(podCIDR)}`,
+        expected: `/${podCIDR.length} to /${Math.min(30, podCIDR.length + MASK_DIFFERENCE_MAX)}`,
+      }),
+    );
+    return;
+  }
+  let sound = true;
+  const list = typeof draft.nodes === 'number' ? [] : draft.nodes;
+  list.forEach((node, i) => {
+    const cidr = node?.podCIDR;
+    if (cidr === undefined) return;
+    const complain = (what: string, expected: string): void => {
+      sound = false;
+      problems.push(tree.problem(nodePath(i, 'podCIDR'), { what, expected }));
+    };
+    if (!ipv4InPrefix(cidr.address, podCIDR) || cidr.length < podCIDR.length) {
+      complain(
+        `${formatIpv4Prefix(cidr)} is not in the pod CIDR of the cluster`,
+        `a prefix of ${formatIpv4Prefix(podCIDR)}`,
+      );
+      return;
+    }
+    const other = list.findIndex((n, j) => j < i && n?.podCIDR !== undefined && overlap(n.podCIDR, cidr));
+    if (other >= 0) {
+      const theirs = formatIpv4Prefix(list[other]!.podCIDR!);
+      complain(
+        `${formatIpv4Prefix(cidr)} overlaps ${theirs} of cluster.nodes[${other}]`,
+        'a prefix of its own for each node',
+      );
+    }
+  });
+  if (!sound) return;
+  assignNodeCidrs(new CidrSet(podCIDR, nodeCIDRMaskSize), planned).forEach((given, i) => {
+    if ('error' in given) {
+      problems.push(
+        tree.problem(typeof draft.nodes === 'number' ? ['cluster', 'nodes'] : nodePath(i), {
+          what: `no pod CIDR for node ${planned[i]!.name}: ${given.error}`,
+          expected: `at most ${2 ** (nodeCIDRMaskSize - podCIDR.length)} nodes`,
+          mend: 'widen cluster.podCIDR or raise nodeCIDRMaskSize',
+        }),
+      );
+    }
+  });
+}
+
+function checkMtu(draft: Draft, problems: Problem[]): void {
+  const { network, underlay } = draft.cluster;
+  const overhead = network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
+  const room = underlay.mtu - overhead;
+  if (room < 68) {
+    problems.push(
+      draft.tree.problem(['cluster', 'underlay', 'mtu'], {
+        what: `an underlay MTU of ${underlay.mtu} leaves ${room} bytes for pods`,
+        expected: `at least ${68 + overhead}`,
+      }),
+    );
+  }
+  if (network.mtu !== undefined && network.mtu > room) {
+    problems.push(
+      draft.tree.problem(['cluster', 'network', 'mtu'], {
+        what: `pods with an MTU of ${network.mtu} do not fit the underlay's ${underlay.mtu}`,
+        expected: `at most ${room}${overhead > 0 ? `: VXLAN takes ${overhead} bytes` : ''}`,
+        mend: 'a narrower link on the way is what cables[].mtu is for',
+      }),
+    );
+  }
+}
+
+function checkPods(draft: Draft, nodes: readonly PlannedNode[], problems: Problem[]): string[] {
+  const names = nodes.map((n) => n.name);
+  const labels = new Map<string, number>();
+  const counts = nodes.map(() => 0);
+  const capacity = (i: number): number =>
+    HostLocal.capacity(nodes[i]!.podCIDR?.length ?? draft.cluster.nodeCIDRMaskSize);
+  draft.pods.forEach((draftPod, i) => {
+    if (draftPod === null) return;
+    const { tree, path, pod } = draftPod;
+    const { name, namespace } = pod.metadata;
+    const label = podLabel({ name, namespace });
+    const first = labels.get(label);
+    if (first !== undefined) {
+      problems.push(
+        tree.problem([...path, 'metadata', 'name'], {
+          what: `a second pod ${quoted(name)} in the namespace ${namespace}`,
+          expected: 'each name once in a namespace',
+        }),
+      );
+    } else labels.set(label, i);
+    if (namespace === DEFAULT_NAMESPACE && (names.includes(name) || name === UNDERLAY)) {
+      problems.push(
+        tree.problem([...path, 'metadata', 'name'], {
+          what: `${quoted(name)} is the name of ${name === UNDERLAY ? 'the switch' : 'a node'} too`,
+          expected: 'different names, because captures and placeholders go by them',
+        }),
+      );
+    }
+    const { nodeName, hostNetwork } = pod.spec;
+    const at = nodeName === undefined ? scheduleNode(counts) : names.indexOf(nodeName);
+    if (at < 0) {
+      if (nodeName !== undefined) {
+        const near = nearestName(nodeName, names);
+        problems.push(
+          tree.problem([...path, 'spec', 'nodeName'], {
+            what: `there is no node ${quoted(nodeName)}`,
+            expected: `one of ${names.join(', ')}`,
+            mend: near === null ? undefined : `did you mean ${near}?`,
+          }),
+        );
+      }
+      return;
+    }
+    if (hostNetwork === true) return;
+    counts[at]!++;
+    if (counts[at] === capacity(at) + 1) {
+      problems.push(
+        tree.problem(path, {
+          what: `node ${names[at]} has no address left for pod ${quoted(name)}`,
+          expected: `at most ${capacity(at)} pods on a node with a /${nodes[at]!.podCIDR?.length ?? draft.cluster.nodeCIDRMaskSize}`,
+        }),
+      );
+    }
+  });
+  return [...labels.keys()];
+}
+
+function checkCables(draft: Draft, names: readonly string[], problems: Problem[]): void {
+  const { tree } = draft;
+  const seen = new Map<string, number>();
+  draft.cables.forEach((cable, i) => {
+    if (cable === null) return;
+    if (!names.includes(cable.node)) {
+      const near = nearestName(cable.node, names);
+      problems.push(
+        tree.problem(['cables', i, 'node'], {
+          what: `there is no node ${quoted(cable.node)}`,
+          expected: `one of ${names.join(', ')}`,
+          mend: near === null ? undefined : `did you mean ${near}?`,
+        }),
+      );
+    }
+    const first = seen.get(cable.node);
+    if (first === undefined) seen.set(cable.node, i);
+    else {
+      problems.push(
+        tree.problem(['cables', i, 'node'], {
+          what: `the cable of ${cable.node} is described in cables[${first}] already`,
+          expected: 'one entry for each node',
+        }),
+      );
+    }
+    problems.push(...checkImpairment(draft, ['cables', i], cable));
+  });
+}
+
+/** Settings of a cable that mean nothing without another. */
+export function checkImpairment(
+  draft: Draft,
+  path: Path,
+  settings: {
+    latency?: number | undefined;
+    jitter?: number | undefined;
+    reorder?: number | undefined;
+    rate?: number | undefined;
+    queue?: number | undefined;
+  },
+): Problem[] {
+  const problems: Problem[] = [];
+  const needs = (key: 'jitter' | 'reorder' | 'queue', other: 'latency' | 'rate', why: string): void => {
+    if (settings[key] === undefined || settings[other] !== undefined) return;
+    problems.push(
+      draft.tree.keyProblem([...path, key], {
+        what: `${key} without ${other}`,
+        expected: `a ${other} as well`,
+        mend: why,
+      }),
+    );
+  };
+  needs('reorder', 'latency', 'a frame overtakes others by skipping the latency');
+  needs('queue', 'rate', 'frames only wait for a rate');
+  if (settings.jitter !== undefined && settings.latency !== undefined && settings.jitter > settings.latency) {
+    problems.push(
+      draft.tree.problem([...path, 'jitter'], {
+        what: 'the jitter is greater than the latency',
+        expected: 'at most the latency',
+      }),
+    );
+  }
+  return problems;
+}

@@ -1,0 +1,106 @@
+// A scenario that may be half wrong: every part that its schema accepts, null for the others. The checks of references and
+// overlaps (check-*.ts) run over it, so that a mistake in one place does not hide those in another.
+
+import type { z } from 'zod';
+import { explainIssues } from './explain.ts';
+import type { Problem } from './problem.ts';
+import { parseTime } from './quantity.ts';
+import { type PodManifest, podManifest, type ScenarioInput, scenario } from './schema.ts';
+import { type CableSpec, type CaptureSpec, type ClusterInput, cable, capture, cluster } from './schema-cluster.ts';
+import { type StepInput, step } from './schema-step.ts';
+import type { Path, PlainValue, YamlTree } from './yaml-value.ts';
+
+type NodeInput = Exclude<ClusterInput['nodes'], number>[number];
+
+/** A pod manifest and where it stands. */
+export interface PodDraft {
+  readonly tree: YamlTree;
+  readonly path: Path;
+  readonly pod: PodManifest;
+}
+
+export interface Draft {
+  readonly tree: YamlTree;
+  /** settings of the cluster; those that are wrong stand at their default */
+  readonly cluster: Omit<ClusterInput, 'nodes'>;
+  /** a number of nodes, or the list of them; null where one is wrong */
+  readonly nodes: number | readonly (NodeInput | null)[];
+  readonly pods: readonly (PodDraft | null)[];
+  readonly cables: readonly (CableSpec | null)[];
+  readonly capture: CaptureSpec | null;
+  readonly steps: readonly (StepInput | null)[];
+  /** texts of `at`, even of steps that are wrong elsewhere */
+  readonly times: readonly (number | null)[];
+}
+
+export interface Parsed {
+  readonly draft: Draft;
+  /** the whole, when no part is wrong */
+  readonly input: ScenarioInput | null;
+  readonly problems: readonly Problem[];
+}
+
+export function parseDraft(tree: YamlTree): Parsed {
+  const whole = scenario.safeParse(tree.value);
+  const problems = whole.success ? [] : explainIssues(tree, scenario, whole.error.issues);
+  const raw = asMap(tree.value);
+  const rawCluster = asMap(raw.cluster ?? null);
+  const shape = cluster.shape;
+  const settings = Object.create(null) as Record<string, unknown>;
+  for (const key of ['podCIDR', 'nodeCIDRMaskSize', 'network', 'underlay'] as const) {
+    settings[key] = lenient(shape[key], rawCluster[key]);
+  }
+  const steps = asList(raw.steps ?? null);
+  return {
+    input: whole.success ? whole.data : null,
+    problems,
+    draft: {
+      tree,
+      cluster: settings as unknown as Draft['cluster'],
+      nodes: parseNodes(rawCluster.nodes ?? null),
+      pods: asList(raw.pods ?? null).map((value, i) => {
+        const pod = parsePart(podManifest, value);
+        return pod === null ? null : { tree, path: ['pods', i], pod };
+      }),
+      cables: asList(raw.cables ?? null).map((value) => parsePart(cable, value)),
+      capture: parsePart(capture, raw.capture ?? {}),
+      steps: steps.map((value) => parsePart(step, value)),
+      times: steps.map((value) => {
+        const at = asMap(value).at;
+        return typeof at === 'string' ? parseTime(at) : null;
+      }),
+    },
+  };
+}
+
+function parseNodes(value: PlainValue): Draft['nodes'] {
+  const whole = cluster.shape.nodes.safeParse(value);
+  if (whole.success) return whole.data;
+  const element = nodeSchema();
+  return asList(value).map((node) => parsePart(element, node));
+}
+
+/** The schema of one node, out of the union of list and number. */
+function nodeSchema(): z.ZodType<NodeInput> {
+  const list = cluster.shape.nodes.options[0];
+  return list.element as unknown as z.ZodType<NodeInput>;
+}
+
+function parsePart<T>(schema: z.ZodType<T>, value: unknown): T | null {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : null;
+}
+
+/** The value, or the schema's default when it is wrong. */
+function lenient(schema: z.ZodType, value: unknown): unknown {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : schema.parse(undefined);
+}
+
+function asMap(value: PlainValue): { [key: string]: PlainValue } {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) ? value : {};
+}
+
+function asList(value: PlainValue): PlainValue[] {
+  return Array.isArray(value) ? value : [];
+}

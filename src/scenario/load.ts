@@ -1,0 +1,167 @@
+// Reads a scenario: text -> document with positions -> schema -> checks -> value. Every mistake of the file is reported at
+// once, each at its place.
+
+import type { ClusterSpec } from '../kube/cluster-spec.ts';
+import { type ClusterPlan, checkCluster } from './check-cluster.ts';
+import { checkSteps } from './check-steps.ts';
+import { type PodDraft, parseDraft } from './draft.ts';
+import { quoted } from './explain.ts';
+import { parseManifest, pathMistake, type ReadManifest } from './manifest.ts';
+import { type Problem, sortProblems } from './problem.ts';
+import type { Scenario, Step } from './scenario.ts';
+import type { ScenarioInput } from './schema.ts';
+import type { StepInput } from './schema-step.ts';
+import { parseYaml } from './yaml-source.ts';
+import { YamlTree } from './yaml-value.ts';
+
+export type LoadResult =
+  | { readonly scenario: Scenario; readonly problems: readonly [] }
+  | { readonly scenario: null; readonly problems: readonly Problem[] };
+
+export interface LoadOptions {
+  /** Reads the files that `manifests` names; without it they are a mistake. */
+  readonly readManifest?: ReadManifest;
+}
+
+/**
+ * @param text of the YAML file
+ * @param file its name in messages
+ */
+export function loadScenario(text: string, file: string, options: LoadOptions = {}): LoadResult {
+  const yaml = parseYaml(text, file);
+  const failed = (problems: readonly Problem[]): LoadResult => ({ scenario: null, problems: sortProblems(problems) });
+  if (yaml.document === null) return failed(yaml.problems);
+  const tree = new YamlTree(yaml.source, yaml.document);
+  if (tree.value === null || typeof tree.value !== 'object' || Array.isArray(tree.value)) {
+    const empty = {
+      what: 'the file holds no scenario',
+      expected: 'a map that begins with `apiVersion: podwire.dev/v1`',
+    };
+    return failed(yaml.problems.length > 0 ? yaml.problems : [tree.source.at(0, empty)]);
+  }
+  const parsed = parseDraft(tree);
+  const manifests = readManifests(tree, file, options);
+  const draft = { ...parsed.draft, pods: [...parsed.draft.pods, ...manifests.pods] };
+  const plan = checkCluster(draft);
+  const known = { nodes: plan.nodeNames, pods: plan.podLabels, vni: draft.cluster.network.vni };
+  const problems = [
+    ...yaml.problems,
+    ...tree.problems,
+    ...parsed.problems,
+    ...manifests.problems,
+    ...plan.problems,
+    ...checkSteps(draft, known),
+  ];
+  if (problems.length > 0 || parsed.input === null) return failed(problems);
+  const pods = draft.pods.filter((p) => p !== null);
+  return { scenario: deepFreeze(assemble(tree, parsed.input, plan, pods)), problems: [] };
+}
+
+function readManifests(
+  tree: YamlTree,
+  file: string,
+  options: LoadOptions,
+): { pods: (PodDraft | null)[]; problems: Problem[] } {
+  const listed = (tree.value as { manifests?: unknown }).manifests;
+  const pods: (PodDraft | null)[] = [];
+  const problems: Problem[] = [];
+  if (!Array.isArray(listed)) return { pods, problems };
+  listed.forEach((path: unknown, i) => {
+    if (typeof path !== 'string' || path === '') return;
+    const at = ['manifests', i];
+    const mistake = pathMistake(path);
+    const read = mistake === null ? (options.readManifest?.(path) ?? { error: 'no files can be read here' }) : null;
+    const error = mistake ?? (read !== null && 'error' in read ? read.error : null);
+    if (error !== null || read === null || 'error' in read) {
+      problems.push(
+        tree.problem(at, {
+          what: `${quoted(path)}: ${error}`,
+          expected: 'a file in the directory of the scenario or below',
+        }),
+      );
+      return;
+    }
+    const slash = file.lastIndexOf('/');
+    const manifest = parseManifest(read.text, `${file.slice(0, slash + 1)}${path}`);
+    pods.push(...manifest.pods);
+    problems.push(...manifest.problems);
+  });
+  return { pods, problems };
+}
+
+function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, pods: readonly PodDraft[]): Scenario {
+  const { cluster } = input;
+  const narrow = new Map(input.cables.flatMap((c) => (c.mtu === undefined ? [] : [[c.node, c.mtu] as const])));
+  const spec: ClusterSpec = {
+    podCIDR: cluster.podCIDR,
+    nodeCIDRMaskSize: cluster.nodeCIDRMaskSize,
+    nodes: plan.nodes.map((n) => ({ ...n, mtu: narrow.get(n.name) ?? cluster.underlay.mtu })),
+    network: {
+      backend: cluster.network.backend,
+      vni: cluster.network.vni,
+      port: cluster.network.port,
+      directRouting: cluster.network.directRouting,
+      mtu: cluster.network.mtu ?? null,
+    },
+    pods: pods.map(({ pod }) => ({
+      name: pod.metadata.name,
+      namespace: pod.metadata.namespace,
+      nodeName: pod.spec.nodeName ?? null,
+      hostNetwork: pod.spec.hostNetwork ?? false,
+      containers: (pod.spec.containers ?? []).map((c) => c.name),
+      labels: pod.metadata.labels ?? {},
+    })),
+  };
+  return {
+    file: tree.source.file,
+    name: input.metadata.name,
+    description: input.metadata.description?.trim() ?? null,
+    seed: input.seed,
+    cluster: spec,
+    switchMtu: cluster.underlay.mtu,
+    cables: input.cables,
+    capture: input.capture,
+    limits: { maxEvents: input.limits.maxEvents ?? null, maxTime: input.limits.maxTime ?? null },
+    steps: input.steps.map((step, i) => assembleStep(tree, step, i)),
+  };
+}
+
+function assembleStep(tree: YamlTree, step: StepInput, index: number): Step {
+  const { line, column } = tree.problem(['steps', index], { what: '' });
+  return {
+    index,
+    name: step.name ?? null,
+    title: step.name ?? titleOf(step),
+    place: { file: tree.source.file, line, column },
+    at: step.at ?? null,
+    after: step.after ?? 0,
+    action: actionOf(step),
+    expect: step.expect ?? null,
+  };
+}
+
+function actionOf(step: StepInput): Step['action'] {
+  if (step.run !== undefined) {
+    return { kind: 'run', command: step.run, on: step.on ?? null, background: step.background ?? false };
+  }
+  if (step.fault !== undefined) return { kind: 'fault', fault: step.fault };
+  if (step.wait !== undefined) return { kind: 'wait', time: step.wait };
+  return { kind: 'expect' };
+}
+
+function titleOf(step: StepInput): string {
+  if (step.run !== undefined) return step.run.trim().split('\n')[0]!;
+  if (step.wait !== undefined) return `wait ${step.wait / 1e9} s`;
+  if (step.fault === undefined) return 'expectations';
+  const { link, action, heal, partition } = step.fault;
+  if (partition !== undefined) return `partition ${partition.map((g) => g.join(', ')).join(' | ')}`;
+  return heal !== undefined ? `heal ${heal}` : `link ${link}${action === undefined ? ' changes' : ` ${action}`}`;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (value !== null && typeof value === 'object' && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const v of Object.values(value)) deepFreeze(v);
+  }
+  return value;
+}

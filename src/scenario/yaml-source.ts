@@ -1,0 +1,155 @@
+// YAML text to a document whose nodes know their place: YAML 1.2 core schema, one document, behind limits that hold
+// before anything is composed. The lexer and the concrete syntax tree are iterative, so depth and size are counted there
+// and a hostile text never reaches the recursive composer.
+
+import { type Document, Lexer, Parser, parseDocument } from 'yaml';
+import { type Complaint, type Problem, SourceText } from './problem.ts';
+
+/** What a YAML input may hold. Choices: a scenario written by a person is some kilobytes and a dozen levels deep. */
+export const YAML_LIMITS = {
+  /** bytes of UTF-8 */
+  bytes: 4 * 1024 * 1024,
+  /** levels of nesting */
+  depth: 64,
+  /** keys, values and punctuation marks */
+  tokens: 400_000,
+  /** aliases (*name) in the text */
+  aliases: 100,
+  /** values after aliases are followed */
+  nodes: 200_000,
+} as const;
+
+export interface YamlSource {
+  readonly source: SourceText;
+  /** null when the text broke a limit: nothing was composed */
+  readonly document: Document | null;
+  readonly problems: readonly Problem[];
+}
+
+/** Parses one document. With `many`, further documents are given by offset and not complained about. */
+export function parseYaml(text: string, file: string): YamlSource {
+  const source = new SourceText(file, text);
+  const over = checkLimits(source);
+  if (over.length > 0) return { source, document: null, problems: over };
+  const document = parseDocument(text, {
+    version: '1.2',
+    schema: 'core',
+    merge: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+    strict: true,
+    stringKeys: true,
+    resolveKnownTags: false,
+  });
+  const problems: Problem[] = [];
+  if (document.directives?.yaml.version === '1.1') {
+    problems.push(
+      source.at(0, { what: 'YAML 1.1 is not read here', expected: 'YAML 1.2', mend: 'remove the %YAML line' }),
+    );
+  }
+  for (const error of [...document.errors, ...document.warnings]) {
+    problems.push(source.at(error.pos[0], explainYaml(error.code, text.slice(error.pos[0], error.pos[1]))));
+  }
+  return { source, document, problems };
+}
+
+function checkLimits(source: SourceText): Problem[] {
+  const { text } = source;
+  const bytes = Buffer.byteLength(text);
+  if (bytes > YAML_LIMITS.bytes) {
+    return [source.at(0, { what: `the file has ${bytes} bytes`, expected: `at most ${YAML_LIMITS.bytes}` })];
+  }
+  const parser = new Parser();
+  let tokens = 0;
+  let aliases = 0;
+  let documents = 0;
+  for (const lexeme of new Lexer().lex(text)) {
+    const offset = parser.offset;
+    let ended = false;
+    for (const token of parser.next(lexeme)) if (token.type === 'document') ended = true;
+    if (++tokens > YAML_LIMITS.tokens) {
+      return [
+        source.at(offset, { what: `more than ${YAML_LIMITS.tokens} tokens of YAML`, expected: 'a smaller file' }),
+      ];
+    }
+    // The stack holds the document itself too.
+    if (parser.stack.length > YAML_LIMITS.depth + 1) {
+      return [
+        source.at(offset, {
+          what: `nested more than ${YAML_LIMITS.depth} levels deep`,
+          expected: `at most ${YAML_LIMITS.depth}`,
+        }),
+      ];
+    }
+    if (lexeme.startsWith('*') && ++aliases > YAML_LIMITS.aliases) {
+      return [
+        source.at(offset, {
+          what: `more than ${YAML_LIMITS.aliases} aliases`,
+          expected: `at most ${YAML_LIMITS.aliases}`,
+          mend: 'write the values out',
+        }),
+      ];
+    }
+    if (ended) documents++;
+    if (documents > 0 && /\S/.test(lexeme) && lexeme !== '...' && !lexeme.startsWith('#')) {
+      return [
+        source.at(offset, {
+          what: 'a second YAML document',
+          expected: 'one document in a file',
+          mend: 'put it into a file of its own',
+        }),
+      ];
+    }
+  }
+  return [];
+}
+
+/** Our words for what the parser found, by its code. */
+function explainYaml(code: string, found: string): Complaint {
+  const token = found.length > 0 && found.length <= 40 ? ` "${found.replace(/\s+/g, ' ')}"` : '';
+  switch (code) {
+    case 'DUPLICATE_KEY':
+      return {
+        what: `the key${token} stands twice in this map`,
+        expected: 'each key once',
+        mend: 'remove one of the two',
+      };
+    case 'TAB_AS_INDENT':
+      return { what: 'a tab is used as indentation', expected: 'spaces', mend: 'replace it with two spaces' };
+    case 'TAG_RESOLVE_FAILED':
+      return { what: `the tag${token} is not known`, expected: 'plain YAML 1.2 values', mend: 'remove the tag' };
+    case 'BAD_INDENT':
+      return {
+        what: 'the indentation does not fit what stands above',
+        expected: 'the same indentation for all keys of a map, or a closing bracket',
+      };
+    case 'BAD_ALIAS':
+      return { what: `the alias${token} is malformed`, expected: '*name of an &name above' };
+    case 'BAD_SCALAR_START':
+      return { what: `a plain value cannot begin with${token}`, expected: 'the value in quotes' };
+    case 'BAD_DQ_ESCAPE':
+      return {
+        what: `unknown escape${token} in a double-quoted value`,
+        expected: 'an escape of YAML',
+        mend: 'single quotes keep backslashes as they are',
+      };
+    case 'MISSING_CHAR':
+      return { what: 'something is missing here', expected: 'a closing quote or bracket, or a space behind a colon' };
+    case 'BLOCK_AS_IMPLICIT_KEY':
+      return {
+        what: 'a second colon in one line',
+        expected: 'one `key: value` to a line',
+        mend: 'put a value that holds ": " in quotes',
+      };
+    case 'MULTILINE_IMPLICIT_KEY':
+      return { what: 'a key runs over more than one line', expected: '`key: value`', mend: 'a colon may be missing' };
+    case 'NON_STRING_KEY':
+      return { what: 'this key is not a text', expected: 'a text as key', mend: 'put it in quotes' };
+    case 'MULTIPLE_DOCS':
+      return { what: 'a second YAML document', expected: 'one document in a file' };
+    case 'UNEXPECTED_TOKEN':
+      return { what: `unexpected${token === '' ? ' text' : token}`, expected: 'the map or list above to go on' };
+    default:
+      return { what: `not YAML 1.2 here (${code.toLowerCase().replaceAll('_', ' ')})`, expected: 'YAML 1.2' };
+  }
+}
