@@ -33,7 +33,7 @@ const STATE_FLAGS = {
 export function fdbAdd(bridge: Bridge, addition: FdbAddition): FdbResult {
   const { mac, port, state, sticky, mode } = addition;
   if (mac === 0) return 'EINVAL';
-  const learns = port !== null && port.state === PortState.FORWARDING;
+  const learns = port?.state === PortState.FORWARDING || port?.state === PortState.LEARNING;
   if (addition.use) {
     if (port === null) return 'EINVAL';
     if (learns) useEntry(bridge, mac, port);

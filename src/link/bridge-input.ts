@@ -64,11 +64,15 @@ export function bridgeInput(frame: Frame, port: BridgePort): void {
     linkLocal(frame, port, srcHi, srcLo, lo & 0xf);
     return;
   }
-  if (port.state !== PortState.FORWARDING) {
+  if (!learns(port)) {
     port.dev.end(frame, DropReason.BRIDGE_PORT_STATE);
     return;
   }
   if (port.learning) learn(frame, port, srcHi, srcLo);
+  if (port.state === PortState.LEARNING) {
+    port.dev.end(frame, DropReason.BRIDGE_PORT_STATE);
+    return;
+  }
   const dev = bridge.dev;
   // A promiscuous bridge device hands everything up; otherwise only what is for the host.
   let up = dev.promiscuity > 0;
@@ -95,6 +99,11 @@ function groupPacket(hi: number, lo: number): BridgePacket {
   return hi === 0xffff && lo === -1 ? BridgePacket.BROADCAST : BridgePacket.MULTICAST;
 }
 
+/** nbp_state_should_learn() */
+function learns(port: BridgePort): boolean {
+  return port.state === PortState.FORWARDING || port.state === PortState.LEARNING;
+}
+
 /** Whether a link-local group is treated like any other. `last` is the low nibble of the address. */
 function forwardsLinkLocal(last: number, port: BridgePort): boolean {
   if (last === BRIDGE_GROUP) return true; // STP is off: other bridges' BPDUs must get through, or loops stay unseen
@@ -108,7 +117,7 @@ function linkLocal(frame: Frame, port: BridgePort, srcHi: number, srcLo: number,
     port.dev.end(frame, DropReason.BRIDGE_LINK_LOCAL);
     return;
   }
-  if (port.learning && port.state === PortState.FORWARDING && !port.bridge.noLinkLocalLearn) {
+  if (port.learning && learns(port) && !port.bridge.noLinkLocalLearn) {
     learn(frame, port, srcHi, srcLo);
   }
   port.pass(frame);

@@ -8,7 +8,7 @@ import { bridgeInput } from './bridge-input.ts';
 import { DeviceEvent, type Handler, type NetDevice } from './device.ts';
 import { type Frame, frameEnd, frameStart } from './frame.ts';
 
-/** BR_STATE_* (include/uapi/linux/if_bridge.h). Without STP only DISABLED and FORWARDING occur. */
+/** BR_STATE_* (include/uapi/linux/if_bridge.h). Without STP the others occur only when a person sets them. */
 export const PortState = { DISABLED: 0, LISTENING: 1, LEARNING: 2, FORWARDING: 3, BLOCKING: 4 } as const;
 export type PortState = (typeof PortState)[keyof typeof PortState];
 

@@ -170,6 +170,14 @@ export class Bridge implements Transmitter {
     return true;
   }
 
+  /** br_set_port_state(): by hand; false (ENETDOWN) for a port that is not up with carrier, unless it is to be disabled. */
+  setPortState(port: BridgePort, state: PortState): boolean {
+    if (state !== PortState.DISABLED && !(port.dev.up && port.dev.carrier)) return false;
+    port.state = state;
+    this.#selectState();
+    return true;
+  }
+
   /** @internal br_port_carrier_check() and the UP and DOWN notifications: a port works while it is up and has carrier. */
   checkPort(port: BridgePort): void {
     if (this.dev.up && port.dev.up && port.dev.carrier) this.#enable(port);
@@ -233,13 +241,11 @@ export class Bridge implements Transmitter {
     return jiffiesAt(this.dev.host.sim.now);
   }
 
-  /** br_stp_enable_port() and, STP being off, br_make_forwarding(). */
+  /** br_stp_enable_port() */
   #enable(port: BridgePort): void {
-    if (port.state === PortState.DISABLED) {
-      port.state = PortState.FORWARDING;
-      if (this.forwardDelay > 0) port.forwardDelayTimer.arm(this.forwardDelay);
-      this.#selectState();
-    }
+    if (port.state !== PortState.DISABLED) return;
+    port.state = PortState.BLOCKING;
+    this.#selectState();
   }
 
   /** br_stp_disable_port(): what was learned behind it is forgotten. */
@@ -251,9 +257,20 @@ export class Bridge implements Transmitter {
     this.#selectState();
   }
 
-  /** br_port_state_selection(): the bridge has carrier while a port forwards. */
+  /**
+   * br_port_state_selection(): STP being off, a blocking port forwards at once (br_make_forwarding); the bridge has carrier
+   * while a port forwards.
+   */
   #selectState(): void {
-    this.dev.setCarrier(this.ports.some((p) => p.state === PortState.FORWARDING));
+    let live = false;
+    for (const port of this.ports) {
+      if (port.state === PortState.BLOCKING) {
+        port.state = PortState.FORWARDING;
+        if (this.forwardDelay > 0) port.forwardDelayTimer.arm(this.forwardDelay);
+      }
+      live ||= port.state === PortState.FORWARDING;
+    }
+    this.dev.setCarrier(live);
   }
 
   /** br_fdb_delete_by_port(); static entries and the port's own stay unless `all`. */

@@ -248,6 +248,41 @@ describe('ports', () => {
   });
 });
 
+describe('a port state set by hand', () => {
+  it('blocking turns into forwarding at once, learning and listening stay; the bridge loses carrier with its last port', () => {
+    const s = new Switch(1);
+    const set = (state: PortState): [boolean, PortState, boolean] => [
+      s.bridge.setPortState(s.port(1), state),
+      s.port(1).state,
+      s.bridge.dev.carrier,
+    ];
+    expect(set(PortState.BLOCKING)).toEqual([true, PortState.FORWARDING, true]);
+    expect(set(PortState.LEARNING)).toEqual([true, PortState.LEARNING, false]);
+    expect(set(PortState.LISTENING)).toEqual([true, PortState.LISTENING, false]);
+    expect(set(PortState.BLOCKING)).toEqual([true, PortState.FORWARDING, true]);
+    expect(set(PortState.DISABLED)).toEqual([true, PortState.DISABLED, false]);
+    s.hosts[1]!.setUp(false);
+    expect(set(PortState.FORWARDING)).toEqual([false, PortState.DISABLED, false]);
+    s.hosts[1]!.setUp(true);
+    expect(s.port(1).state).toBe(PortState.FORWARDING);
+  });
+
+  it('learning learns and forwards nothing, listening does neither', () => {
+    const s = new Switch(2);
+    s.bridge.setPortState(s.port(1), PortState.LISTENING);
+    s.send(1, ethernet(BROADCAST, host(1)));
+    expect([s.learnedCount(), s.got()]).toEqual([0, {}]);
+    s.bridge.setPortState(s.port(1), PortState.LEARNING);
+    s.send(1, ethernet(BROADCAST, host(1)));
+    expect([s.learnedCount(), s.got()]).toEqual([1, {}]);
+    s.send(2, ethernet(host(1), host(2)));
+    expect([s.got(), s.world.drops]).toEqual([
+      {},
+      ['BRIDGE_PORT_STATE at node/p1', 'BRIDGE_PORT_STATE at node/p1', 'BRIDGE_PORT_STATE at node/p2'],
+    ]);
+  });
+});
+
 describe('forwarding', () => {
   it('gives a frame for the host, or for the MAC of a port, to the host only', () => {
     const s = new Switch(3);
