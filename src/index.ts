@@ -1,4 +1,39 @@
 // The public API: what the command line can do, a program can.
+//
+//   const world = new World(1);
+//   const cluster = buildCluster(world, spec, { onDevice: (dev) => recorder.attach(dev) });
+//   world.sim.runUntil(10 * NS_PER_S);
+//
+// Addresses are signed 32-bit integers and MACs numbers below 2^48 inside; parse... and format... stand at the edge.
 
-export { type DropReason, dropReasonName, dropReasons, dropReasonText } from './base/drop-reason.ts';
+export {
+  compareIpv4,
+  formatIpv4,
+  formatIpv4Prefix,
+  type Ipv4,
+  type Ipv4Prefix,
+  parseIpv4,
+  parseIpv4Prefix,
+} from './addr/ipv4.ts';
+export { formatMac, type Mac, parseMac } from './addr/mac.ts';
+export { InternalError } from './base/assert.ts';
+export { DropReason, type DropReasonName, dropReasonName, dropReasons, dropReasonText } from './base/drop-reason.ts';
 export { VERSION } from './base/version.ts';
+export type { CapturedPacket, CaptureError, CaptureInterface } from './capture/captured-packet.ts';
+export { CaptureOpenError, type CaptureReader, openCapture } from './capture/reader.ts';
+export { type CaptureOutput, type CaptureSummary, Recorder, type RecorderOptions } from './capture/recorder.ts';
+export { CallbackSink, CaptureOutputError, type CaptureSink, MemorySink } from './capture/sink.ts';
+export { type BuildOptions, buildCluster, Cluster, type ClusterNode, type Pod } from './kube/cluster.ts';
+export type { ClusterSpec, FlannelSpec, NodeSpec, PodSpec } from './kube/cluster-spec.ts';
+export { Bridge } from './link/bridge.ts';
+export { Cable } from './link/cable.ts';
+export { NetDevice, type Observer } from './link/device.ts';
+export { type Frame, frameBytes, view as arena } from './link/frame.ts';
+export { createVethPair } from './link/veth.ts';
+export { createVxlan, type Vxlan } from './overlay/vxlan.ts';
+export { NS_PER_MS, NS_PER_S, NS_PER_US, type Ns, RunOutcome, type Sim } from './sim/sim.ts';
+export { Machine } from './stack/machine.ts';
+export type { NetNamespace } from './stack/netns.ts';
+export { type Datagram, UdpSocket } from './stack/udp-socket.ts';
+export { World } from './stack/world.ts';
+export { type Dissection, dissectFrame } from './wire/dissect.ts';

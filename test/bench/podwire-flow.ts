@@ -1,16 +1,18 @@
 // The flow of the benchmark in podwire's own world: a cluster of two nodes with flannel's VXLAN, made as a scenario makes
 // it, a UDP socket in each pod, and a capture of every interface where the case asks for one.
 
-import { parseIpv4 } from '../../src/addr/ipv4.ts';
-import { Recorder } from '../../src/capture/recorder.ts';
-import { CallbackSink } from '../../src/capture/sink.ts';
-import { buildCluster } from '../../src/kube/cluster.ts';
-import type { ClusterSpec } from '../../src/kube/cluster-spec.ts';
-import type { NetDevice } from '../../src/link/device.ts';
-import { view } from '../../src/link/frame.ts';
-import { NS_PER_S } from '../../src/sim/sim.ts';
-import { UdpSocket } from '../../src/stack/udp-socket.ts';
-import { World } from '../../src/stack/world.ts';
+import {
+  arena,
+  buildCluster,
+  CallbackSink,
+  type ClusterSpec,
+  type NetDevice,
+  NS_PER_S,
+  parseIpv4,
+  Recorder,
+  UdpSocket,
+  World,
+} from '../../src/index.ts';
 import { CaptureTo, type FlowResult, type FlowSettings } from './hand-written.ts';
 
 export interface PodwireFlow {
@@ -58,7 +60,7 @@ export function openPodwireFlow(settings: FlowSettings): PodwireFlow {
   let sent = 0;
   let delivered = 0;
   receiver.onDatagram = (at) => {
-    if (view.getUint32(at, true) !== delivered) throw new Error('podwire: out of order');
+    if (arena.getUint32(at, true) !== delivered) throw new Error('podwire: out of order');
     delivered++;
   };
   const payload = Uint8Array.from({ length: settings.payload }, (_, i) => (i * 7 + 3) & 0xff);
