@@ -43,8 +43,8 @@ const TRAILERS: ReadonlySet<string> = new Set(['eth.padding', 'eth.trailer', 'et
  */
 const DEVIATIONS: readonly { readonly why: string; applies(protocols: string[], field: string): boolean }[] = [
   {
-    why: 'tshark guesses that trailing bytes are an F5 trailer and shows no eth.trailer then',
-    applies: (protocols, field) => protocols.includes('f5ethtrailer') && TRAILERS.has(field),
+    why: 'tshark guesses that trailing bytes are an F5 or VSS trailer and shows no eth.trailer then',
+    applies: (protocols, field) => TRAILERS.has(field) && /f5ethtrailer|vssmonitoring/.test(protocols.join()),
   },
   {
     why: 'tshark 4.0 takes IGMPv3 apart twice and loses the padding behind it',

@@ -148,7 +148,19 @@ function udp(rng: Rng, depth: number, source: Uint8Array, destination: Uint8Arra
 
 function vxlan(rng: Rng, depth: number): Uint8Array {
   const flags = rng.chance(0.8) ? Uint8Array.of(8, 0, 0, 0) : random(rng, 4);
-  return concat(flags, random(rng, 3), Uint8Array.of(rng.chance(0.8) ? 0 : rng.below(256)), ethernet(rng, depth));
+  return concat(
+    flags,
+    random(rng, 3),
+    Uint8Array.of(rng.chance(0.8) ? 0 : rng.below(256)),
+    padded(rng, ethernet(rng, depth)),
+  );
+}
+
+/** Inner frames are padded by who made them, to the minimum or to something else. */
+function padded(rng: Rng, frame: Uint8Array): Uint8Array {
+  return rng.chance(0.3)
+    ? concat(frame, new Uint8Array(rng.chance(0.5) ? Math.max(0, 60 - frame.length) : rng.below(30)))
+    : frame;
 }
 
 function u16(value: number): Uint8Array {

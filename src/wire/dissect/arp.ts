@@ -18,6 +18,8 @@ export function dissectArp(d: Dissector, at: number, end: number): number {
   if (r === null || !r.need(8)) return end;
   const hardware = d.view.getUint16(at);
   if (hardware === HARDWARE_ATM) return dissectData(d, at, end);
+  const addresses = 2 * (d.view.getUint8(at + 4) + d.view.getUint8(at + 5));
+  if (at + 8 + addresses <= end && !r.need(8 + addresses)) return end;
   r.u16('arp.hw.type');
   const protocol = r.u16('arp.proto.type', hex16);
   const hardwareLength = r.u8('arp.hw.size');
@@ -25,7 +27,6 @@ export function dissectArp(d: Dissector, at: number, end: number): number {
   const operation = r.u16('arp.opcode');
   const mac = hardwareLength === 6 && MAC_HARDWARE.has(hardware);
   const ip = protocolLength === 4 && protocol === EtherType.IPV4;
-  const addresses = 2 * (hardwareLength + protocolLength);
   if (!r.need(addresses)) return end;
   const senderMac = hardwareAddress(r, 'arp.src.hw', hardwareLength, mac);
   const senderIp = protocolAddress(r, 'arp.src.proto', protocolLength, ip);

@@ -170,8 +170,9 @@ export class LayerReader {
     if (stop <= this.end && stop <= this.d.bytes.length) return true;
     this.ok = false;
     const { layer, end, d } = this;
-    // Of a cut packet nobody can say whether its lengths are right; a quote in an ICMP error is always cut.
-    if (d.bytes.length < end) d.truncated ??= { layer: layer.name, message: 'cut by the snap length' };
+    layer.rest = d.hex(this.at, end);
+    if (stop <= end) d.truncated ??= { layer: layer.name, message: 'cut by the snap length' };
+    // A quote in an ICMP error is cut by nature.
     else if (!d.quoted) this.flaw(`the header needs ${stop - layer.at} bytes, ${end - layer.at} are left`);
     return false;
   }

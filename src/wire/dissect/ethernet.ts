@@ -46,16 +46,20 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
     return;
   }
   d.tags = 0;
+  if (d.quoted && Math.min(end, d.bytes.length) - at < 14) {
+    dissectData(d, at, end);
+    return;
+  }
   const r = d.layer('eth', 'Ethernet II', at, end);
-  if (r === null || !r.need(14)) return;
+  if (r === null || !r.need(6) || !r.need(12) || !r.need(14)) return;
   r.add('eth.dst', formatMac(readMac(d.view, at)));
   r.add('eth.src', formatMac(readMac(d.view, at + 6)));
   r.at += 12;
   const type = d.view.getUint16(r.at);
   r.at += 2;
-  if (end === r.at) {
+  if (end === r.at && type < ETH_TYPE_MIN) {
     // A header and nothing else.
-    if (type >= ETH_TYPE_MIN || type === 0) r.add('eth.type', hex16(type));
+    if (type === 0) r.add('eth.type', hex16(type));
     else if (type <= LENGTH_MAX) r.add('eth.len', type);
     else r.add('eth.invalid_lentype', hex16(type));
     return;
@@ -188,7 +192,11 @@ function trailer(r: LayerReader, frameAt: number, from: number, name: string, ma
   const captured = r.capturedEnd;
   let at = from;
   if (at >= end) return;
-  const padding = paddingLength(r.d, from, Math.min(end, frameAt + FRAME_MIN));
+  const padding = end - frameAt < FRAME_MIN ? 0 : paddingLength(r.d, from, frameAt + FRAME_MIN);
+  if (padding > 0 && at + padding > captured) {
+    r.hide('eth.padding', r.d.hex(at, captured));
+    return;
+  }
   if (padding > 0) {
     r.add('eth.padding', colonHex(r.d.bytes, at, Math.min(at + padding, captured)));
     at += padding;

@@ -11,7 +11,7 @@ import { ChecksumStatus, type Dissector, hex8, hex16, type LayerReader } from '.
 export function dissectIcmp(d: Dissector, at: number, end: number): number {
   const r = d.layer('icmp', 'Internet Control Message Protocol', at, end);
   if (r === null) return end;
-  if (!r.need(4)) return end;
+  if (!r.need(8)) return end;
   const type = r.u8('icmp.type');
   const code = r.u8('icmp.code');
   checksum(r, at, end);

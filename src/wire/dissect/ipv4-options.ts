@@ -7,14 +7,26 @@ import { colonHex, hex8, type LayerReader } from './dissection.ts';
 /** Options that tshark knows by name; of others it gives no fields, and we the bytes. */
 const KNOWN: ReadonlySet<number> = new Set([7, 11, 12, 25, 68, 82, 130, 131, 133, 134, 136, 137, 148, 149]);
 
+/** Bytes that an option must have for its fixed part. */
+const SHORTEST: ReadonlyMap<number, number> = new Map([
+  [Ipv4Option.RECORD_ROUTE, 3],
+  [Ipv4Option.LOOSE_SOURCE_ROUTE, 3],
+  [Ipv4Option.STRICT_SOURCE_ROUTE, 3],
+  [Ipv4Option.TIMESTAMP, 4],
+  [Ipv4Option.ROUTER_ALERT, 4],
+]);
+
 /** Records the options between r.at and `end`. */
 export function dissectIpv4Options(r: LayerReader, end: number): void {
   const d = r.d;
   const start = r.at;
-  if (!r.need(end - start)) return;
-  r.hide('ip.options', d.hex(start, end));
+  const limit = Math.min(end, r.capturedEnd);
+  r.hide('ip.options', d.hex(start, limit));
   for (let at = start; at < end; ) {
+    r.at = at;
+    if (!r.need(1)) return;
     const type = d.view.getUint8(at);
+    if (type !== Ipv4Option.END && type !== Ipv4Option.NOP && at + 2 <= end && !r.need(2)) return;
     const state = nextIpv4Option(d.view, at, end);
     if (state === Ipv4OptionState.END || state === Ipv4OptionState.NOP) {
       optionType(r, type);
@@ -27,9 +39,15 @@ export function dissectIpv4Options(r: LayerReader, end: number): void {
       break;
     }
     const length = ipv4OptionLength(d.view, at);
+    if (!r.need(length)) return;
     if (KNOWN.has(type)) {
       optionType(r, type);
       r.add('ip.opt.len', length);
+      if (length < (SHORTEST.get(type) ?? 2)) {
+        r.flaw(`option ${type} is shorter than it must be`);
+        r.ok = false;
+        return;
+      }
       option(r, type, at, length);
     } else r.add('ip.opt.data', colonHex(d.bytes, at, at + length));
     at += length;
@@ -65,7 +83,6 @@ function option(r: LayerReader, type: number, at: number, length: number): void 
 
 /** Slots before the pointer were filled by routers; the others are free, or hops still to visit. */
 function route(r: LayerReader, type: number, at: number, length: number): void {
-  if (length < 3) return;
   const view = r.d.view;
   const end = at + length;
   const pointer = view.getUint8(at + 2);
@@ -84,7 +101,6 @@ function route(r: LayerReader, type: number, at: number, length: number): void {
 
 /** Times of day in milliseconds, alone (flag 0) or each with the address of who wrote it (flags 1 and 3). */
 function timestamps(r: LayerReader, at: number, length: number): void {
-  if (length < 4) return;
   const view = r.d.view;
   const flag = view.getUint8(at + 3) & 15;
   r.add('ip.opt.ptr', view.getUint8(at + 2));
@@ -98,28 +114,37 @@ function timestamps(r: LayerReader, at: number, length: number): void {
   }
 }
 
+/** Where a packet really goes, as far as its options can be read. */
+export type FinalDestination =
+  | { readonly state: 'header' | 'cut' }
+  | { readonly state: 'route'; readonly address: number };
+
 /**
- * The last address of a source route whose pointer is inside it, or null: with such an option the header's destination
- * is only the next hop (RFC 791 section 3.1).
+ * The last address of a source route whose pointer is inside it: with such an option the header's destination is only
+ * the next hop (RFC 791 section 3.1). 'cut' when the options end before that can be told.
  */
-export function finalDestination(r: LayerReader, start: number, end: number): number | null {
+export function finalDestination(r: LayerReader, start: number, end: number): FinalDestination {
   const view = r.d.view;
+  const limit = r.capturedEnd;
   for (let at = start; at < end; ) {
-    const state = nextIpv4Option(view, at, end);
-    if (state === Ipv4OptionState.END || state === Ipv4OptionState.MALFORMED) return null;
-    if (state === Ipv4OptionState.NOP) {
+    if (at >= limit) return { state: 'cut' };
+    const type = view.getUint8(at);
+    if (type === Ipv4Option.END) break;
+    if (type === Ipv4Option.NOP) {
       at++;
       continue;
     }
-    const type = view.getUint8(at);
+    if (at + 2 > end) break;
+    if (at + 2 > limit) return { state: 'cut' };
     const length = ipv4OptionLength(view, at);
+    if (length < 2 || at + length > end) break;
     if (type === Ipv4Option.LOOSE_SOURCE_ROUTE || type === Ipv4Option.STRICT_SOURCE_ROUTE) {
-      if (length < 7) return null;
+      if (at + length > limit || length < 3) return { state: 'cut' };
       const pointer = view.getUint8(at + 2);
-      if (pointer < 4 || (pointer & 3) !== 0 || pointer > length) return null;
-      return view.getInt32(at + length - 4);
+      if (length < 7 || pointer < 4 || (pointer & 3) !== 0 || pointer > length) break;
+      return { state: 'route', address: view.getInt32(at + length - 4) };
     }
     at += length;
   }
-  return null;
+  return { state: 'header' };
 }

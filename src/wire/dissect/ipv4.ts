@@ -43,16 +43,21 @@ export function dissectIpv4(d: Dissector, at: number, end: number): number {
   r.u8('ip.ttl');
   const protocol = r.u8('ip.proto');
   checksum(r, at, header);
-  if (!r.need(8)) return stop;
-  d.source = d.view.getInt32(at + 12);
-  d.destination = d.view.getInt32(at + 16);
-  r.at = at + 20;
+  if (!r.need(4)) return stop;
+  d.source = d.view.getInt32(r.at);
+  r.at += 4;
   r.add('ip.src', formatIpv4(d.source));
-  if (!r.need(header - IPV4_HEADER)) return stop;
-  const final = finalDestination(r, r.at, at + header);
-  r.add(final === null ? 'ip.dst' : 'ip.cur_rt', formatIpv4(d.destination));
+  if (!r.need(4)) return stop;
+  const final = finalDestination(r, at + IPV4_HEADER, at + header);
+  if (final.state === 'cut') {
+    r.need(header - (r.at - at));
+    return stop;
+  }
+  d.destination = d.view.getInt32(r.at);
+  r.at += 4;
+  r.add(final.state === 'route' ? 'ip.cur_rt' : 'ip.dst', formatIpv4(d.destination));
   // Pseudo-headers are made with the address at which the source route ends (RFC 1122 section 4.1.3.4).
-  if (final !== null) d.destination = final;
+  if (final.state === 'route') d.destination = final.address;
   if (header > IPV4_HEADER) dissectIpv4Options(r, at + header);
   if (!r.ok) return stop;
   r.at = at + header;

@@ -9,6 +9,7 @@ import { ChecksumStatus, type Dissector, hex16, type LayerReader } from './disse
 export function dissectUdp(d: Dissector, at: number, end: number): number {
   const r = d.layer('udp', 'User Datagram Protocol', at, end);
   if (r === null) return end;
+  if (!r.need(4)) return end;
   const source = r.u16('udp.srcport');
   const destination = r.u16('udp.dstport');
   const length = r.u16('udp.length');
