@@ -153,7 +153,10 @@ export class Net {
   }
 
   run(seconds: number): void {
-    this.world.sim.runUntil(this.world.sim.now + Math.round(seconds * 1e9));
+    // An event at the end makes the clock arrive there even when nothing else happens.
+    const delay = Math.round(seconds * 1e9);
+    this.world.sim.after(delay, () => {});
+    this.world.sim.runUntil(this.world.sim.now + delay);
   }
 
   /** Frames seen at one device, in one direction, as short lines. */
