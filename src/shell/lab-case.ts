@@ -1,6 +1,7 @@
 // A case directory: setup.sh builds the topology, topology.json says what is captured and what is then done. The stimuli
 // become one script, because they share a shell: what one starts in the background another waits for.
 
+import { isNode, LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod';
 import { LabInputError } from './lab-files.ts';
 import { quoteWord } from './quote.ts';
@@ -44,28 +45,48 @@ export interface LabCase {
   readonly stimuli: readonly Stimulus[];
 }
 
-/** @throws LabInputError with a line for each mistake */
+/** @throws LabInputError with a line for each mistake: file:line:col, where, what */
 export function parseTopology(text: string, name: string): LabCase {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new LabInputError(`${name}: not JSON: ${(error as Error).message}`);
+  } catch {
+    const [first] = parseDocument(text).errors;
+    const at = first?.linePos?.[0];
+    throw new LabInputError(at === undefined ? `${name}: not JSON` : `${name}:${at.line}:${at.col}: not JSON`);
   }
   const parsed = topology.safeParse(value);
   if (!parsed.success) {
-    const lines = parsed.error.issues.map((issue) => `${name}: ${pathText(issue.path)}: ${issue.message}`);
-    throw new LabInputError(lines.join('\n'));
+    throw new LabInputError(mistakes(text, name, parsed.error.issues).join('\n'));
   }
-  const mistakes: string[] = [];
+  const issues: Mistake[] = [];
   const started = new Set<string>();
   parsed.data.stimuli.forEach((s, i) => {
     if (s.kind === 'start') started.add(s.tag);
     if (s.kind === 'stop' && !started.has(s.tag))
-      mistakes.push(`${name}: stimuli[${i}].tag: ${s.tag} has not been started before`);
+      issues.push({ path: ['stimuli', i, 'tag'], message: `${s.tag} has not been started before` });
   });
-  if (mistakes.length > 0) throw new LabInputError(mistakes.join('\n'));
+  if (issues.length > 0) throw new LabInputError(mistakes(text, name, issues).join('\n'));
   return parsed.data;
+}
+
+interface Mistake {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** JSON is YAML, and the YAML parser knows where things stand. */
+function mistakes(text: string, name: string, found: readonly Mistake[]): string[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  return found.map(({ path, message }) => {
+    let node: unknown = null;
+    for (let length = path.length; length >= 0 && !isNode(node); length--)
+      node = document.getIn(path.slice(0, length), true);
+    const start = isNode(node) ? node.range?.[0] : undefined;
+    const at = start === undefined ? null : lines.linePos(start);
+    return `${name}${at === null ? '' : `:${at.line}:${at.col}`}: ${pathText(path)}: ${message}`;
+  });
 }
 
 function pathText(path: readonly PropertyKey[]): string {

@@ -88,6 +88,7 @@ export interface Ran {
 }
 
 export interface RigOptions {
+  readonly commands?: readonly ShellCommand[];
   readonly seed?: number;
   readonly limits?: RunLimits;
   readonly files?: Readonly<Record<string, string>>;
@@ -100,7 +101,7 @@ export interface RigOptions {
 
 export async function runShell(source: string, options: RigOptions = {}): Promise<Ran> {
   const machine = new Machine(new World(options.seed ?? 1), 'host');
-  const shell = new MachineShell(machine, [tick, both, show, inside, forever]);
+  const shell = new MachineShell(machine, [tick, both, show, inside, forever, ...(options.commands ?? [])]);
   shell.addTools('/lab/tools');
   for (const [path, content] of Object.entries(options.files ?? {})) shell.fs.put(path, content);
   let stdout = '';
