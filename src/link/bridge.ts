@@ -128,6 +128,12 @@ export class Bridge implements Transmitter {
 
   // -- ports
 
+  /** True for the MAC of the bridge or of one of its ports: a frame for it is the host's. */
+  isLocal(hi: number, lo: number): boolean {
+    const slot = this.fdb.find(hi, lo);
+    return slot !== MISSING && (this.fdb.flags[slot]! & FdbFlag.LOCAL) !== 0;
+  }
+
   port(dev: NetDevice): BridgePort | null {
     return this.ports.find((p) => p.dev === dev) ?? null;
   }

@@ -3,7 +3,8 @@
 
 import { type Ipv4, maskIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
-import type { Handler, NetDevice } from '../link/device.ts';
+import { bridgeOf } from '../link/bridge.ts';
+import { DeviceKind, type Handler, type NetDevice } from '../link/device.ts';
 import { type Frame, frameEnd, frameStart, freeFrame, view } from '../link/frame.ts';
 import { ETH_HEADER, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
 import { arpInput } from './arp.ts';
@@ -126,6 +127,9 @@ export class InDevice implements Handler {
     if (hi === dev.macHi && view.getInt32(start + 2) === dev.macLo) type = PacketType.HOST;
     else if (hi & 0x0100) {
       type = hi === 0xffff && view.getInt32(start + 2) === -1 ? PacketType.BROADCAST : PacketType.MULTICAST;
+    } else if (dev.kind === DeviceKind.BRIDGE && bridgeOf(dev)?.isLocal(hi, view.getInt32(start + 2)) === true) {
+      // The MAC of a port is the host's too: br_pass_frame_up keeps the packet type that the port gave it.
+      type = PacketType.HOST;
     } else type = PacketType.OTHERHOST;
     const protocol = view.getUint16(start + ETH_TYPE);
     if (this.packetSockets.length > 0) {
