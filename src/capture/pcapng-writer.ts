@@ -43,10 +43,14 @@ const WORD = 0x1_0000_0000;
 const COMMENT_MAX = 4_096;
 /** Comments go back at most so far, so that one costs at most a copy of this length (choice). */
 const COMMENT_REACH = 128 * 1024;
+/** Encoded comments kept for the next time (choice). */
+const TEXTS_MAX = 512;
 /** Records that find() looks at (choice): those of one event, floods included. */
 const FIND_REACH = 64;
 /** Kept free for each interface's statistics block under a size limit: the block, its comment, a filler before it. */
 const STATISTICS_RESERVE = 512;
+/** Of the size limit, at most this much is kept free for statistics, and given to names at a time (choice). */
+const RESERVE_SHARE = 0.25;
 /** A name resolution block ends when it is about this long; the next one follows. */
 const NAMES_BLOCK = 16 * 1024;
 /** DNS names have at most 255 octets. */
@@ -175,6 +179,7 @@ export class PcapngWriter implements PacketWriter {
   #first = 0;
   #count = 0;
   #scratch: Uint8Array | null = null;
+  readonly #texts = new Map<string, Uint8Array>();
 
   constructor(options: PcapngWriterOptions) {
     this.#sink = options.sink;
@@ -194,7 +199,7 @@ export class PcapngWriter implements PacketWriter {
 
   addInterface(description: InterfaceDescription): number {
     const id = this.#received.length;
-    this.#recordLimit -= STATISTICS_RESERVE;
+    this.#recordLimit = this.#sizeLimit - Math.min((id + 1) * STATISTICS_RESERVE, this.#sizeLimit * RESERVE_SHARE);
     this.#received.push(0);
     this.#dropped.push(0);
     this.#firstTime.push(-1);
@@ -211,7 +216,8 @@ export class PcapngWriter implements PacketWriter {
     }
     if (description.speed > 0) block.u16(Option.IF_SPEED).u16(8).u64(BigInt(description.speed));
     block.option(Option.IF_TSRESOL, Uint8Array.of(TSRESOL_NS));
-    if (this.#append(block.end(), true)) this.#described = id + 1;
+    const bytes = block.end();
+    if (this.#fits(bytes.length) && this.#append(bytes)) this.#described = id + 1;
     return id;
   }
 
@@ -237,7 +243,9 @@ export class PcapngWriter implements PacketWriter {
 
   #appendNames(block: BlockBuilder): void {
     // nrb_record_end, then the end of the (absent) options.
-    this.#append(block.u16(NameRecord.END).u16(0).end(), true);
+    const bytes = block.u16(NameRecord.END).u16(0).end();
+    // Under a tight size limit packets matter more than names.
+    if (bytes.length <= (this.#recordLimit - this.#buffer.end) * RESERVE_SHARE) this.#append(bytes);
   }
 
   record(interfaceId: number, time: Ns, frame: Frame, direction: Direction, packetId: number): number {
@@ -287,7 +295,7 @@ export class PcapngWriter implements PacketWriter {
     if (index < 0 || index >= this.#count || this.limitReached || this.problem !== null) return false;
     const at = this.#recordAt[index]!;
     if (this.#packetIdAt(at) !== packetId) return false;
-    const value = encodeText(text, COMMENT_MAX);
+    const value = this.#encoded(text);
     const more = 4 + padded(value.length);
     const tail = this.#buffer.used - at;
     const total = this.#buffer.view.getUint32(at + 4, true);
@@ -297,6 +305,17 @@ export class PcapngWriter implements PacketWriter {
     if (this.#buffer.end + more + (tail >> 2) > this.#recordLimit) return false;
     this.#insert(index, at, total, value);
     return true;
+  }
+
+  /** The same few sentences come again and again (drop reasons). */
+  #encoded(text: string): Uint8Array {
+    let bytes = this.#texts.get(text);
+    if (bytes === undefined) {
+      if (this.#texts.size >= TEXTS_MAX) this.#texts.clear();
+      bytes = encodeText(text, COMMENT_MAX);
+      this.#texts.set(text, bytes);
+    }
+    return bytes;
   }
 
   /** Lays the record and everything behind it out anew, the record longer by one comment. */
@@ -359,7 +378,10 @@ export class PcapngWriter implements PacketWriter {
   }
 
   close(): void {
-    for (let id = 0; id < this.#described; id++) this.#append(this.#statistics(id), false);
+    for (let id = 0; id < this.#described; id++) {
+      const block = this.#statistics(id);
+      if (this.#buffer.end + 2 * block.length + 8 <= this.#sizeLimit) this.#append(block);
+    }
     this.flush();
     this.#sink.close();
   }
@@ -392,9 +414,8 @@ export class PcapngWriter implements PacketWriter {
     return block.u16(Option.ISB_IFDROP).u16(8).u64(BigInt(dropped)).end();
   }
 
-  /** Appends a block that is no packet. Under a size limit it may be left out, as packets are. */
-  #append(block: Uint8Array, limited: boolean): boolean {
-    if (limited && !this.#fits(block.length)) return false;
+  /** Appends a block that is no packet; false when the output is gone. */
+  #append(block: Uint8Array): boolean {
     if (this.problem !== null) return false;
     while (this.#buffer.full || this.#buffer.used + block.length + 4096 > this.#buffer.capacity) this.#writeUnit();
     const at = this.#buffer.place(block.length);

@@ -21,6 +21,7 @@ import {
 import { NS_PER_S } from '../../src/sim/sim.ts';
 import { ethernet, mac, Sink, send, TestWorld } from '../link/world.ts';
 import { capinfos, haveWireshark, temporary, tsharkFields, written } from './judge.ts';
+import { podToPod } from './packets.ts';
 import { EPOCH, recorder } from './recording.ts';
 
 const A = '02:00:00:00:0a:01';
@@ -328,6 +329,25 @@ test.each([300, 1_000, 5_000, 20_000, 100_000])(
   },
 );
 
+test('a size limit leaves room for packets when there are many names and interfaces', () => {
+  const world = new TestWorld();
+  const sink = new MemorySink();
+  const r = recorder(world, { output: { kind: 'sink', sink }, sizeLimit: 20_000 });
+  r.addNames(Array.from({ length: 2_000 }, (_, i) => ({ address: i, names: [`pod-${i}.a-namespace`] })));
+  const pairs = Array.from({ length: 50 }, (_, i) => world.veth(`pod-${i}/eth0`, `node/veth${i}`));
+  for (const [left, right] of pairs) {
+    right.setUpper(new Sink());
+    r.attach(left);
+    for (let i = 0; i < 20; i++) send(left, ethernet(B, A));
+    world.sim.runUntil(world.sim.now + NS_PER_S);
+  }
+  const summary = r.close();
+  expect(summary.limitReached).toBe(true);
+  expect(summary.recorded).toBeGreaterThan(50);
+  expect(sink.bytes.length).toBeLessThanOrEqual(20_000);
+  expect(packets(sink).all.length).toBe(summary.recorded);
+});
+
 test('frames at every alignment and length are copied exactly', () => {
   const world = new TestWorld();
   const [left, right] = world.veth('a/eth0', 'b/eth0', 9000);
@@ -353,16 +373,6 @@ test('frames at every alignment and length are copied exactly', () => {
 });
 
 describe.runIf(haveWireshark)('tshark', () => {
-  /** Ethernet, IPv4, UDP to the discard port with right checksums (written by hand). */
-  function udp(): Uint8Array {
-    const bytes = ethernet(B, A, 32);
-    bytes[12] = 8;
-    bytes[13] = 0;
-    bytes.set([0x45, 0, 0, 32, 0, 1, 0x40, 0, 64, 17, 0x23, 0xb6, 10, 244, 1, 2, 10, 244, 2, 3], 14);
-    bytes.set([0x30, 0x39, 0, 9, 0, 12, 0, 0, 0x70, 0x6f, 0x64, 0x21], 34);
-    return bytes;
-  }
-
   function recorded(format: 'pcapng' | 'pcap'): string {
     const world = new TestWorld();
     const [left, right] = world.veth('pod-a/eth0', 'node1/vetha');
@@ -375,10 +385,10 @@ describe.runIf(haveWireshark)('tshark', () => {
     ]);
     r.attach(left);
     right.setUpper({ input: (frame, dev) => dev.end(frame, DropReason.BRIDGE_NO_PORT) });
-    send(left, udp());
+    send(left, podToPod());
     // While running: an interface may come at any time.
     r.attach(right);
-    world.sim.after(1_234_567_890, () => send(left, udp()));
+    world.sim.after(1_234_567_890, () => send(left, podToPod()));
     world.sim.runUntil(2 * NS_PER_S);
     r.close();
     return written(`judged.${format}`, sink.bytes);
