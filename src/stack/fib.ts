@@ -88,7 +88,7 @@ export class Route implements RouteSpec {
   /** RTNH_F_LINKDOWN: the device is up but has no carrier. */
   get linkdown(): boolean {
     const out = this.nexthop.out;
-    return out !== null && out.dev.up && !out.dev.carrier;
+    return out?.dev.up === true && !out.dev.carrier;
   }
 }
 

@@ -189,7 +189,7 @@ describe('a hostile wire', () => {
     const before = framesInUse();
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 0, max: 3 }), (noise, kind) => {
-        let bytes = noise;
+        let bytes: Uint8Array = noise;
         if (kind === 1) bytes = Uint8Array.from([...TO_B, 8, 0, 0x45, ...noise]);
         if (kind === 2) bytes = packet({ protocol: 1, payload: [...noise] });
         if (kind === 3)
