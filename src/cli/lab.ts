@@ -117,6 +117,7 @@ async function lab(path: string, options: LabCommandOptions): Promise<void> {
   }
   for (const problem of problems) process.stderr.write(`podwire: ${problem}\n`);
   if (result.end === RunEnd.STOPPED) process.exitCode = INTERRUPTED;
+  else if (ended !== null) process.exitCode = ExitStatus.FAILED;
   else if (result.status !== 0) process.exitCode = result.status;
   else if (problems.length > 0) process.exitCode = ExitStatus.FAILED;
 }

@@ -1,6 +1,7 @@
 // The file system of the emulated machine: in memory, with virtual modification times, and with terminal devices. A
 // device is a path under /dev/podwire whose writes go to a function: that is how a shell's output gets out while it runs,
-// in the order in which it is written (see shell/rewrite.ts for who redirects there).
+// in the order in which it is written (see shell/rewrite.ts for who redirects there). Unlike Linux, writing a file makes the
+// directories above it: just-bash has no way to refuse a redirection at that point.
 
 import { InMemoryFs } from 'just-bash';
 

@@ -113,6 +113,11 @@ export class Runner {
     this.#yielded?.();
   }
 
+  /** A bug of ours came up where it cannot be thrown (just-bash turns it into a message): run() throws it. */
+  fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
   /** Makes run() end at its next turn (^C). */
   stop(): void {
     this.#stopRequested = true;

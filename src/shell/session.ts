@@ -11,6 +11,7 @@ import { execCost } from './exec-cost.ts';
 import type { Job } from './jobs.ts';
 import type { MachineShell } from './machine-shell.ts';
 import { Collected, merged, type Streams } from './output.ts';
+import { printf } from './printf.ts';
 import { Killed, type Process } from './process.ts';
 import { quoteWord, quoteWords } from './quote.ts';
 import { ARGV0, Mark, type RewriteHost, rewriteScript, toTerminal } from './rewrite.ts';
@@ -164,7 +165,11 @@ export class Session {
       if (result.env['?'] !== undefined) this.#lastVariables = scalars(new Map(Object.entries(result.env)));
       return result.exitCode;
     } catch (error) {
-      if (!this.#abort.signal.aborted) throw error;
+      if (!this.#abort.signal.aborted) {
+        // The emulated file system is full, or the interpreter gave up on this script.
+        this.streams.err(`bash: ${error instanceof Error ? error.message : String(error)}\n`);
+        return 1;
+      }
       const { stdout, stderr } = error as Partial<ExecResult>;
       this.#write({ stdout: stdout ?? '', stderr: (stderr ?? '').replace(ABORT_MESSAGE, '') });
       return this.#killedStatus();
@@ -212,9 +217,10 @@ export class Session {
   }
 
   #commands(): CustomCommand[] {
-    return this.shell
+    const ours = this.shell
       .commandNames()
       .map((name) => defineCommand(name, (args, context) => this.#command(name, args, context)));
+    return [...ours, defineCommand('printf', (args, context) => printf(args, context, this.shell.sim.now))];
   }
 
   /** What just-bash calls for each of our commands. */
@@ -266,7 +272,8 @@ export async function runCommand(name: string, args: readonly string[], ctx: Com
     return await command.run(args, ctx as ShellContext);
   } catch (error) {
     if (error instanceof Killed) return 128 + error.signal;
-    throw error;
+    shell.runner.fail(error);
+    return 70;
   }
 }
 

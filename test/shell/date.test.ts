@@ -50,6 +50,13 @@ describe('the virtual clock', () => {
     expect(ran.stdout).toBe(`${first}\n${second}\n1970\nTue, 03 Feb 2026 04:05:06 +0000\n`);
   });
 
+  it('is what printf reads', async () => {
+    const ran = await runShell(
+      'sleep 3; printf "%s|%(%F %T)T|%d%%\\n" a -1 5; printf -v x "%(%s)T" 7; echo $x; printf "%s\\n" "%(no)T" b',
+    );
+    expect(ran.stdout).toBe('a|2026-01-01 00:00:03|5%\n7\n%(no)T\nb\n');
+  });
+
   it('refuses what is no date, and does not let itself be set', async () => {
     const ran = await runShell('date -d nonsense; echo $?; date 0101; echo $?');
     expect(ran.stdout).toBe('1\n1\n');

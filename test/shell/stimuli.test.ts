@@ -186,7 +186,7 @@ describe('topology.json', () => {
 
   it('may only stop what it has started', () => {
     const stimuli = [{ kind: 'stop', tag: 'x', signal: 'TERM' }];
-    expect(mistakes({ captures: [], stimuli })).toEqual(['t.json:1:49: stimuli[0].tag: x has not been started before']);
+    expect(mistakes({ captures: [], stimuli })).toEqual(['t.json:1:48: stimuli[0].tag: x has not been started before']);
   });
 
   const golden = join(import.meta.dirname, '../../../shared/golden');
