@@ -5,7 +5,9 @@ import type { CommandModule, ShellCommand } from './command.ts';
 
 type Load = () => Promise<CommandModule>;
 
-const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [];
+const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
+  [['ip'], () => import('./commands/ip.ts')],
+];
 
 const BY_NAME: ReadonlyMap<string, Load> = new Map(
   MODULES.flatMap(([names, load]) => names.map((name) => [name, load] as const)),
