@@ -101,6 +101,11 @@ export class Recorder {
     return null;
   }
 
+  /** Frames recorded so far: in a single file the number of the newest record. */
+  get recorded(): number {
+    return this.#recorded;
+  }
+
   get limitReached(): boolean {
     return this.#writers.some((writer) => writer.limitReached);
   }

@@ -18,6 +18,8 @@ import type { Path } from './yaml-value.ts';
 const VXLAN_OVERHEAD = 50;
 /** cidr_set.go clusterSubnetMaxDiff */
 const MASK_DIFFERENCE_MAX = 16;
+/** Name of the machine beside the cluster, where kubectl runs. */
+export const WORKSTATION = 'workstation';
 /** Subnet of nodes that name no address, when the file gives none. */
 export const DEFAULT_SUBNET: Ipv4Prefix = { address: 0x0a000100, length: 24 };
 
@@ -104,7 +106,7 @@ function checkNodes(draft: Draft, problems: Problem[]): void {
       problems.push(
         tree.problem(nodePath(i, field), {
           what: `${text} is the ${field} of cluster.nodes[${first}] too`,
-          expected: `a ${field} of its own for each node`,
+          expected: `one of its own for each node`,
         }),
       );
     }
@@ -114,10 +116,10 @@ function checkNodes(draft: Draft, problems: Problem[]): void {
   draft.nodes.forEach((node, i) => {
     if (node === null) return;
     again(names, node.name, i, 'name', quoted(node.name));
-    if (node.name === UNDERLAY) {
+    if (node.name === UNDERLAY || node.name === WORKSTATION) {
       problems.push(
         tree.problem(nodePath(i, 'name'), {
-          what: `${UNDERLAY} names the switch between the nodes`,
+          what: `${quoted(node.name)} is the name of ${node.name === UNDERLAY ? 'the switch between the nodes' : 'the machine beside the cluster'}`,
           expected: 'another name',
         }),
       );

@@ -63,7 +63,8 @@ export class CommandContext implements ShellContext {
     this.#options = options;
     this.session = session;
     this.shell = session.shell;
-    this.machine = session.shell.machine;
+    // A scenario's shell reaches into every node and pod of its cluster: the kernel is that of the namespace.
+    this.machine = options.netns.machine;
     this.netns = options.netns;
     this.sim = session.shell.sim;
     this.process = options.process ?? session.process;

@@ -1,0 +1,71 @@
+// Expectations on what a command did: exit status and output.
+
+import { type Judgement, judgement } from './judgement.ts';
+import type { OutputExpectation } from './schema-step.ts';
+
+/** What a command printed and how it ended. */
+export interface Outcome {
+  readonly command: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** null: it was still running when it was looked at, or never began */
+  readonly exit: number | null;
+}
+
+/** Choice: lines of output that a report shows. */
+const LINES_SHOWN = 12;
+
+export function judgeExit(outcome: Outcome, expected: number): Judgement {
+  const came = outcome.exit === null ? 'it has not ended' : `exit status ${outcome.exit}`;
+  return judgement(outcome.exit === expected, `exit status ${expected}`, came, () => [
+    ...shown('stdout', outcome.stdout),
+    ...shown('stderr', outcome.stderr),
+  ]);
+}
+
+/** @param name what reports call the text: stdout, stderr, or a command */
+export function judgeOutput(text: string, name: string, expected: OutputExpectation): Judgement[] {
+  const out: Judgement[] = [];
+  const judge = (passed: boolean, what: string, came: string): void => {
+    out.push(judgement(passed, `${name} ${what}`, came, () => shown(name, text)));
+  };
+  for (const part of list(expected.contains))
+    judge(text.includes(part), `contains ${JSON.stringify(part)}`, 'it does not');
+  for (const pattern of list(expected.matches))
+    judge(new RegExp(pattern, 'm').test(text), `matches /${pattern}/`, 'it does not');
+  for (const part of list(expected.excludes))
+    judge(!text.includes(part), `does not contain ${JSON.stringify(part)}`, 'it does');
+  if (expected.equals !== undefined) {
+    const wanted = normal(expected.equals);
+    judge(normal(text) === wanted, `is ${JSON.stringify(wanted)}`, `it is ${JSON.stringify(normal(text))}`);
+  }
+  if (expected.empty !== undefined) {
+    judge(
+      (text.trim() === '') === expected.empty,
+      expected.empty ? 'is empty' : 'is not empty',
+      expected.empty ? 'it is not' : 'it is',
+    );
+  }
+  return out;
+}
+
+function list(value: string | readonly string[] | undefined): readonly string[] {
+  return value === undefined ? [] : typeof value === 'string' ? [value] : value;
+}
+
+/** iproute2 ends its lines with a blank; neither that nor the last newline is what people mean. */
+function normal(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => line.trimEnd())
+    .join('\n')
+    .replace(/\n+$/, '');
+}
+
+function shown(name: string, text: string): string[] {
+  if (text.trim() === '') return [`${name}: (empty)`];
+  const lines = text.replace(/\n$/, '').split('\n');
+  const cut = lines.slice(0, LINES_SHOWN).map((line) => `${name}: ${line}`);
+  if (lines.length > LINES_SHOWN) cut.push(`${name}: ... ${lines.length - LINES_SHOWN} more lines`);
+  return cut;
+}
