@@ -2,10 +2,12 @@
 // podwire's command line: the process around the commands.
 
 import { COMMANDS } from './commands.ts';
+import { tuneEngine } from './engine.ts';
 import { createProgram, ending, runProgram } from './program.ts';
 import { tolerateClosedOutput } from './terminal.ts';
 
 tolerateClosedOutput();
+tuneEngine();
 
 // An error that no command awaited (a stream, a callback) ends as every other one does.
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

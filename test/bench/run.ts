@@ -12,6 +12,7 @@ import { spawnSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { tuneEngine } from '../../src/cli/engine.ts';
 import { CaptureTo } from './hand-written.ts';
 import { type CaseFigures, measure } from './measure.ts';
 import { FLOW_CASES, type FlowCase, othersReach, targetShare } from './targets.ts';
@@ -36,7 +37,13 @@ function nameOf(flow: FlowCase): string {
 }
 
 function inOwnProcess(index: number): CaseFigures {
-  const args = [fileURLToPath(import.meta.url), '--case', String(index), ...(options.quick ? ['--quick'] : [])];
+  const args = [
+    ...process.execArgv,
+    fileURLToPath(import.meta.url),
+    '--case',
+    String(index),
+    ...(options.quick ? ['--quick'] : []),
+  ];
   const child = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 20 });
   if (child.status !== 0)
     throw new Error(`${nameOf(FLOW_CASES[index]!)}: ended with status ${child.status ?? child.signal}`);
@@ -70,6 +77,8 @@ function tableRow(figures: CaseFigures): string {
 }
 
 if (options.case !== undefined) {
+  // As the command line does, for both sides.
+  tuneEngine();
   process.stdout.write(JSON.stringify(measure(FLOW_CASES[Number(options.case)]!, options.quick)));
 } else {
   const wanted = FLOW_CASES.map((_, i) => i).filter((i) => nameOf(FLOW_CASES[i]!).includes(options.only));
