@@ -6,7 +6,7 @@ import { dissectArp } from './dissect/arp.ts';
 import { type Dissection, Dissector, type DissectTables } from './dissect/dissection.ts';
 import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
 import { dissectIcmp } from './dissect/icmp.ts';
-import { dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
+import { dissectIp, dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
 import { dissectUdp } from './dissect/udp.ts';
 import { dissectVxlan } from './dissect/vxlan.ts';
 import { EtherType } from './ethernet.ts';
@@ -18,6 +18,7 @@ export { LAYERS_MAX, TUNNELS_MAX } from './dissect/dissection.ts';
 
 const TABLES: DissectTables = {
   ethernet: dissectTunnelledEthernet,
+  ip: dissectIp,
   etherTypes: new Map([
     [EtherType.IPV4, dissectIpv4],
     [EtherType.ARP, dissectArp],
@@ -39,7 +40,8 @@ const TABLES: DissectTables = {
  * @param length bytes that were on the wire; larger than bytes.length when a snap length cut the frame
  */
 export function dissectFrame(bytes: Uint8Array, length: number = bytes.length): Dissection {
-  const d = new Dissector(bytes, TABLES);
-  dissectEthernet(d, 0, Math.max(length, bytes.length));
+  const wire = Math.max(length, bytes.length);
+  const d = new Dissector(bytes, wire, TABLES);
+  dissectEthernet(d, 0, wire);
   return { layers: d.layers, malformed: d.malformed, truncated: d.truncated, protocols: d.protocols.join(':') };
 }

@@ -50,7 +50,8 @@ function arp(rng: Rng): Uint8Array {
   const hardware = plain ? 6 : rng.below(9);
   const protocol = plain ? 4 : rng.below(7);
   return concat(
-    u16(plain ? 1 : 1 + rng.below(8)),
+    // Hardware types without an address form of their own in tshark.
+    u16(plain ? 1 : [1, 6, 7, 15][rng.below(4)]!),
     u16(plain ? 0x0800 : rng.chance(0.5) ? 0x0800 : 0x0805),
     Uint8Array.of(hardware, protocol),
     u16(1 + rng.below(2)),

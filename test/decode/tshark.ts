@@ -110,7 +110,7 @@ export function parsePdml(text: string): TsharkPacket[] {
 /** The short names in "Malformed Packet: ..." of the protocols that we take apart. */
 const MALFORMED_NAMES: Readonly<Record<string, string>> = {
   Ethernet: 'eth',
-  'IEEE 802.1ad': 'ieee8021ad',
+  'IEEE 802.1AD': 'ieee8021ad',
   VLAN: 'vlan',
   LLC: 'llc',
   ARP: 'arp',

@@ -14,13 +14,13 @@ const MAC_HARDWARE: ReadonlySet<number> = new Set([1, 6]);
 const HARDWARE_ATM = 19;
 
 export function dissectArp(d: Dissector, at: number, end: number): number {
+  const stop = Math.min(end, d.bytes.length);
+  if (stop - at >= 2 && d.view.getUint16(at) === HARDWARE_ATM) return dissectData(d, at, end);
   const r = d.layer('arp', 'Address Resolution Protocol', at, end);
-  if (r === null || !r.need(8)) return end;
-  const hardware = d.view.getUint16(at);
-  if (hardware === HARDWARE_ATM) return dissectData(d, at, end);
-  const addresses = 2 * (d.view.getUint8(at + 4) + d.view.getUint8(at + 5));
+  if (r === null) return end;
+  const addresses = stop - at >= 6 ? 2 * (d.view.getUint8(at + 4) + d.view.getUint8(at + 5)) : 0;
   if (at + 8 + addresses <= end && !r.need(8 + addresses)) return end;
-  r.u16('arp.hw.type');
+  const hardware = r.u16('arp.hw.type');
   const protocol = r.u16('arp.proto.type', hex16);
   const hardwareLength = r.u8('arp.hw.size');
   const protocolLength = r.u8('arp.proto.size');

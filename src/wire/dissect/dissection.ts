@@ -64,6 +64,8 @@ export type Dissect = (d: Dissector, at: number, end: number) => number;
 export interface DissectTables {
   /** a frame inside a tunnel */
   readonly ethernet: Dissect;
+  /** an IP packet of either version */
+  readonly ip: Dissect;
   readonly etherTypes: ReadonlyMap<number, Dissect>;
   readonly ipProtocols: ReadonlyMap<number, Dissect>;
   /** the destination port is looked up first, then the source port */
@@ -77,6 +79,8 @@ export const ChecksumStatus = { BAD: 0, GOOD: 1, UNVERIFIED: 2, NOT_PRESENT: 3 }
 export class Dissector {
   readonly view: DataView;
   readonly bytes: Uint8Array;
+  /** bytes of the whole packet on the wire */
+  readonly length: number;
   readonly tables: DissectTables;
   readonly layers: Layer[] = [];
   readonly protocols: string[] = [];
@@ -94,8 +98,9 @@ export class Dissector {
   source = 0;
   destination = 0;
 
-  constructor(bytes: Uint8Array, tables: DissectTables) {
+  constructor(bytes: Uint8Array, length: number, tables: DissectTables) {
     this.bytes = bytes;
+    this.length = length;
     this.tables = tables;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }

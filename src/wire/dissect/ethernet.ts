@@ -60,8 +60,10 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
   if (end === r.at && type < ETH_TYPE_MIN) {
     // A header and nothing else.
     if (type === 0) r.add('eth.type', hex16(type));
-    else if (type <= LENGTH_MAX) r.add('eth.len', type);
-    else r.add('eth.invalid_lentype', hex16(type));
+    else if (type <= LENGTH_MAX) {
+      r.add('eth.len', type);
+      r.flaw(`length ${type} exceeds the 0 bytes that are there`);
+    } else r.add('eth.invalid_lentype', hex16(type));
     return;
   }
   if (type >= ETH_TYPE_MIN || type === 0) {
@@ -95,7 +97,9 @@ function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end
   const stag = tpid === EtherType.QINQ;
   const name = stag ? 'ieee8021ad' : 'vlan';
   const r = d.layer(name, stag ? 'IEEE 802.1ad' : '802.1Q Virtual LAN', at, end);
-  if (r === null || !r.need(4)) return end;
+  if (r === null) return end;
+  if (!stag && r.left >= 2 && r.left < 4 && r.need(2)) tagFields(r, name, 'id');
+  if (!r.need(4)) return end;
   let type = d.view.getUint16(at + 2);
   const double = stag && type === EtherType.QINQ;
   if (double && !r.need(8)) return end;
@@ -109,18 +113,24 @@ function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end
     r.flaw(`too many tags (limit ${VLAN_TAGS_MAX})`);
     return end;
   }
-  const sized = type <= LENGTH_MAX && !(stag && type === 0);
-  r.add(`${stag ? 'ieee8021ah' : 'vlan'}.${sized ? 'len' : 'etype'}`, sized ? type : hex16(type));
+  const sized = !stag && type <= LENGTH_MAX;
+  r.add(sized ? 'vlan.len' : stag ? 'ieee8021ah.etype' : 'vlan.etype', sized ? type : hex16(type));
   if (sized && r.at + type > end) r.flaw(`length ${type} exceeds the ${end - r.at} bytes that are there`);
   const inner = sized ? dissectSized(d, r.at, Math.min(end, r.at + type)) : dissectTyped(d, frameAt, type, r.at, end);
   trailer(r, frameAt, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
   return end;
 }
 
-/** Priority, drop eligibility and identifier, and past the two bytes behind them. */
+/** A tag's control information, and past the type behind it. */
 function tagControl(r: LayerReader, name: string, identifier: string): void {
+  tagFields(r, name, identifier);
+  r.at += 2;
+}
+
+/** Priority, drop eligibility and identifier. */
+function tagFields(r: LayerReader, name: string, identifier: string): void {
   const tci = r.d.view.getUint16(r.at);
-  r.at += 4;
+  r.at += 2;
   r.add(`${name}.priority`, tci >>> 13);
   r.add(`${name}.dei`, (tci >>> 12) & 1);
   r.add(`${name}.${identifier}`, tci & 0xfff);
@@ -137,6 +147,8 @@ function dissectSized(d: Dissector, at: number, end: number): number {
 
 /** Organisation whose protocol identifiers have a name of their own in tshark. */
 const OUI_CISCO = 0x00000c;
+/** Unnumbered information: the control field of datagrams (IEEE 802.2 section 5.4.1). */
+const CONTROL_UI = 3;
 /** Service access point of SNAP (RFC 1042). */
 const SAP_SNAP = 0xaa;
 
@@ -157,7 +169,7 @@ function dissectLlc(d: Dissector, at: number, end: number): void {
     r.at += 2;
   } else return;
   r.layer.info = `LLC ${hex8(dsap)} > ${hex8(ssap)}`;
-  if (unnumbered && dsap === SAP_SNAP && ssap === SAP_SNAP) {
+  if (low === CONTROL_UI && dsap === SAP_SNAP && ssap === SAP_SNAP) {
     const oui = r.u24('llc.oui');
     if (!r.ok) return;
     // Organisation 0 and the bridge-tunnel 0x0000f8 carry EtherTypes (RFC 1042, IEEE 802.1H).
@@ -179,11 +191,16 @@ function dissectLlc(d: Dissector, at: number, end: number): void {
   dissectData(d, r.at, end);
 }
 
-/** Bytes of padding at `at`: up to the minimum frame when they are all zero; other bytes there are somebody's trailer. */
+/**
+ * Bytes of padding in the trailer [at, end): what fills the whole packet up to the minimum frame (the inner frame of a
+ * tunnel needs none), when they are all zero; other bytes there are somebody's trailer.
+ */
 function paddingLength(d: Dissector, at: number, end: number): number {
-  const stop = Math.min(end, d.bytes.length);
+  if (d.length < FRAME_MIN) return 0;
+  const length = Math.min(end - at, FRAME_MIN - (d.length - (end - at)));
+  const stop = Math.min(at + length, d.bytes.length);
   for (let i = at; i < stop; i++) if (d.bytes[i] !== 0) return 0;
-  return stop > at ? end - at : 0;
+  return stop > at ? length : 0;
 }
 
 /** Fields for the bytes between the end of the payload and the end of the frame. */
@@ -192,7 +209,7 @@ function trailer(r: LayerReader, frameAt: number, from: number, name: string, ma
   const captured = r.capturedEnd;
   let at = from;
   if (at >= end) return;
-  const padding = end - frameAt < FRAME_MIN ? 0 : paddingLength(r.d, from, frameAt + FRAME_MIN);
+  const padding = paddingLength(r.d, from, end);
   if (padding > 0 && at + padding > captured) {
     r.hide('eth.padding', r.d.hex(at, captured));
     return;

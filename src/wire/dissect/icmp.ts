@@ -3,7 +3,6 @@
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { fold, sum } from '../checksum.ts';
-import { EtherType } from '../ethernet.ts';
 import { ICMP_TYPES, IcmpType, IcmpUnreach, isIcmpError } from '../icmp.ts';
 import { dissectData } from './data.ts';
 import { ChecksumStatus, type Dissector, hex8, hex16, type LayerReader } from './dissection.ts';
@@ -11,7 +10,8 @@ import { ChecksumStatus, type Dissector, hex8, hex16, type LayerReader } from '.
 export function dissectIcmp(d: Dissector, at: number, end: number): number {
   const r = d.layer('icmp', 'Internet Control Message Protocol', at, end);
   if (r === null) return end;
-  if (!r.need(8)) return end;
+  // tshark shows nothing of a message that ends before the length byte of RFC 4884.
+  if (!r.need(6)) return end;
   const type = r.u8('icmp.type');
   const code = r.u8('icmp.code');
   checksum(r, at, end);
@@ -99,6 +99,16 @@ function mask(r: LayerReader, end: number): void {
   dissectData(r.d, r.at, end);
 }
 
+/** The quote may end where its last header begins: such a header is no layer, only bytes of the one before. */
+function dropEmpty(d: Dissector): void {
+  const last = d.layers.at(-1);
+  const before = d.layers.at(-2);
+  if (last === undefined || before === undefined || last.fields.length > 0 || !last.quoted) return;
+  before.rest = last.rest + before.rest;
+  d.layers.pop();
+  d.protocols.pop();
+}
+
 /** A redirect quotes the header and eight bytes (RFC 792; tshark reads no more there, whatever Linux appends). */
 function redirectQuoteEnd(r: LayerReader): number {
   const header = r.at < r.capturedEnd ? (r.d.view.getUint8(r.at) & 15) * 4 : 0;
@@ -110,9 +120,9 @@ function quote(d: Dissector, r: LayerReader, quoteEnd: number, end: number): voi
   if (end <= r.at) return;
   const wasQuoted = d.quoted;
   d.quoted = true;
-  const dissect = d.tables.etherTypes.get(EtherType.IPV4) ?? dissectData;
-  const stop = dissect(d, r.at, quoteEnd);
+  const stop = d.tables.ip(d, r.at, quoteEnd);
   d.quoted = wasQuoted;
+  dropEmpty(d);
   if (stop < end) r.layer.rest = d.hex(stop, end);
 }
 

@@ -20,13 +20,10 @@ const SHORTEST: ReadonlyMap<number, number> = new Map([
 export function dissectIpv4Options(r: LayerReader, end: number): void {
   const d = r.d;
   const start = r.at;
-  const limit = Math.min(end, r.capturedEnd);
-  r.hide('ip.options', d.hex(start, limit));
+  if (!r.need(end - start)) return;
+  r.hide('ip.options', d.hex(start, end));
   for (let at = start; at < end; ) {
-    r.at = at;
-    if (!r.need(1)) return;
     const type = d.view.getUint8(at);
-    if (type !== Ipv4Option.END && type !== Ipv4Option.NOP && at + 2 <= end && !r.need(2)) return;
     const state = nextIpv4Option(d.view, at, end);
     if (state === Ipv4OptionState.END || state === Ipv4OptionState.NOP) {
       optionType(r, type);
@@ -39,7 +36,6 @@ export function dissectIpv4Options(r: LayerReader, end: number): void {
       break;
     }
     const length = ipv4OptionLength(d.view, at);
-    if (!r.need(length)) return;
     if (KNOWN.has(type)) {
       optionType(r, type);
       r.add('ip.opt.len', length);
@@ -92,7 +88,7 @@ function route(r: LayerReader, type: number, at: number, length: number): void {
   const recording = type === Ipv4Option.RECORD_ROUTE;
   for (let i = at + 3; i + 4 <= end; i += 4) {
     const filled = i - at + 1 < pointer;
-    const last = i + 8 > end && pointer <= length;
+    const last = i + 4 === end && pointer <= length;
     const name =
       filled && !(last && !recording) ? 'ip.rec_rt' : recording ? 'ip.empty_rt' : last ? 'ip.dst' : 'ip.src_rt';
     r.add(name, formatIpv4(view.getInt32(i)));
@@ -139,9 +135,10 @@ export function finalDestination(r: LayerReader, start: number, end: number): Fi
     const length = ipv4OptionLength(view, at);
     if (length < 2 || at + length > end) break;
     if (type === Ipv4Option.LOOSE_SOURCE_ROUTE || type === Ipv4Option.STRICT_SOURCE_ROUTE) {
-      if (at + length > limit || length < 3) return { state: 'cut' };
+      if (at + 3 > limit) return { state: 'cut' };
       const pointer = view.getUint8(at + 2);
       if (length < 7 || pointer < 4 || (pointer & 3) !== 0 || pointer > length) break;
+      if (at + length > limit) return { state: 'cut' };
       return { state: 'route', address: view.getInt32(at + length - 4) };
     }
     at += length;

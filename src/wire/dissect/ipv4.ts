@@ -2,6 +2,7 @@
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { fold, sum } from '../checksum.ts';
+import { EtherType } from '../ethernet.ts';
 import { IPV4_HEADER, IPV4_MF, IPV4_OFFSET, IpProtocol } from '../ipv4.ts';
 import { dissectData } from './data.ts';
 import { ChecksumStatus, type Dissector, hex8, hex16, type LayerReader, TUNNELS_MAX } from './dissection.ts';
@@ -122,5 +123,13 @@ export function dissectIpInIp(d: Dissector, at: number, end: number): number {
     return end;
   }
   d.tunnels++;
+  return dissectIp(d, at, end);
+}
+
+/** A packet of either version, where nothing in front says which (a tunnel, a quote). */
+export function dissectIp(d: Dissector, at: number, end: number): number {
+  if (at < Math.min(end, d.bytes.length) && d.view.getUint8(at) >>> 4 === 6) {
+    return (d.tables.etherTypes.get(EtherType.IPV6) ?? dissectData)(d, at, end);
+  }
   return dissectIpv4(d, at, end);
 }

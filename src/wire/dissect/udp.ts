@@ -25,7 +25,7 @@ export function dissectUdp(d: Dissector, at: number, end: number): number {
   if (!r.ok) return end;
   const stop = Math.min(end, at + length);
   const next = d.tables.udpPorts.get(destination) ?? d.tables.udpPorts.get(source);
-  if (next !== undefined && stop > r.at) next(d, r.at, stop);
+  if (next !== undefined && Math.min(stop, d.bytes.length) > r.at) next(d, r.at, stop);
   else dissectData(d, r.at, stop);
   if (stop < end) r.layer.rest = d.hex(stop, end);
   return stop;
