@@ -1,7 +1,7 @@
 // A lab: one emulated machine without Kubernetes, and a script that runs in it. A case directory is a lab whose script is
 // made of its topology.json, with captures of the interfaces named there.
 
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Recorder } from '../capture/recorder.ts';
 import { CaptureOutputError } from '../capture/sink.ts';
@@ -150,6 +150,7 @@ export class Lab {
     this.#copy(files, directory);
     const out = this.#options.out ?? join(DEFAULT_OUT, name);
     this.#recorder = this.#openRecorder({ kind: 'directory', path: out }, out);
+    this.#refuseToReplace(labCase, out);
     return async (process) => {
       const built = await this.#bash(process, setup, `${directory}/setup.sh`, directory, ['-e']);
       if (built !== 0) {
@@ -207,6 +208,16 @@ export class Lab {
     });
     this.world.observer.add(recorder);
     return recorder;
+  }
+
+  /** Known before anything runs, rather than after the setup. */
+  #refuseToReplace(labCase: LabCase, out: string): void {
+    if (this.#options.overwrite) return;
+    for (const { netns, ifname } of labCase.captures) {
+      const path = join(out, `${netns}.${ifname}.pcapng`);
+      if (existsSync(path))
+        throw new CaptureOutputError(`${path}: exists already; give --force to replace it, or another directory`);
+    }
   }
 
   #captureCase(labCase: LabCase): void {

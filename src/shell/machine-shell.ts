@@ -9,6 +9,7 @@ import { EmulatedFs } from './emulated-fs.ts';
 import { jobCommands } from './jobs.ts';
 import { OpenFiles, type Streams } from './output.ts';
 import type { Process } from './process.ts';
+import { processCommands } from './process-commands.ts';
 import { commandNames, hasCommand, loadCommand } from './registry.ts';
 import type { JobBody } from './rewrite.ts';
 import { Runner } from './runner.ts';
@@ -61,7 +62,14 @@ export class MachineShell {
     this.fs = new EmulatedFs(() => Number(wallClockNs(this.sim.now) / 1_000_000n));
     this.openFiles = new OpenFiles(this.fs);
     this.runner.beforeTurn = () => this.openFiles.flush();
-    const builtins = [...bashCommands, ...jobCommands, ...timeCommands, ...systemCommands, ...extraCommands];
+    const builtins = [
+      ...bashCommands,
+      ...jobCommands,
+      ...processCommands,
+      ...timeCommands,
+      ...systemCommands,
+      ...extraCommands,
+    ];
     this.#builtins = new Map(builtins.map((c) => [c.name, c]));
     this.#names = [...new Set([...this.#builtins.keys(), ...commandNames()])];
     this.fs.put('/etc/hostname', `${machine.name}\n`);

@@ -39,6 +39,8 @@ export class Process {
   readonly parent: Process | null;
   /** What it runs, for messages. */
   readonly label: string;
+  /** The program that runs in it, innermost last, as `ps` would show each. */
+  readonly programs: string[] = [];
   /** Exit status once it has ended, else null. */
   exitStatus: number | null = null;
   /** Set when a signal has ended the program that ran; the shell of this process stops at its next command. */

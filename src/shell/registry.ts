@@ -6,6 +6,7 @@ import type { CommandModule, ShellCommand } from './command.ts';
 type Load = () => Promise<CommandModule>;
 
 const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
+  [['kubectl'], () => import('./commands/kubectl.ts')],
   [['ip'], () => import('./commands/ip.ts')],
 ];
 

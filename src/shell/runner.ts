@@ -33,6 +33,8 @@ export const DEFAULT_MAX_EVENTS = 500_000_000;
 export const DEFAULT_MAX_TIME: Ns = 86_400 * 1_000_000_000;
 /** Events between two looks at the host (^C, progress). Choice: some 20 ms of work. Does not change the order of anything. */
 const SLICE_EVENTS = 50_000;
+/** The same in rounds of programs and events: programs run in microtasks, which would keep the host from its signals. */
+const SLICE_ROUNDS = 64;
 /** Linux's default pid_max is 32768 (kernel/pid.c); 1 is init. */
 const FIRST_PID = 1000;
 /** Choice: as `ulimit -u` on a small machine. */
@@ -73,6 +75,11 @@ export class Runner {
   find(pid: number): Process | null {
     for (const process of this.#live) if (process.pid === pid) return process;
     return null;
+  }
+
+  /** Processes that are alive, in the order in which they were started. */
+  processes(): Process[] {
+    return [...this.#live];
   }
 
   get processCount(): number {
@@ -131,6 +138,7 @@ export class Runner {
    */
   async run(main: Process, limits: RunLimits): Promise<RunEnd> {
     let end: RunEnd = RunEnd.DONE;
+    let rounds = 0;
     while (!main.ended && this.#failure === null) {
       await this.#turns(main);
       if (main.ended || this.#failure !== null) break;
@@ -153,7 +161,7 @@ export class Runner {
         end = RunEnd.STUCK;
         break;
       }
-      if (outcome === RunOutcome.EVENTS) {
+      if (outcome === RunOutcome.EVENTS || ++rounds % SLICE_ROUNDS === 0) {
         this.onSlice?.();
         await new Promise<void>((resolve) => setImmediate(resolve));
       }

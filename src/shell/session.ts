@@ -269,7 +269,12 @@ export async function runCommand(name: string, args: readonly string[], ctx: Com
       ctx.pid = shell.runner.allocatePid();
       await process.sleep(execCost(name));
     }
-    return await command.run(args, ctx as ShellContext);
+    process.programs.push([name, ...args].join(' '));
+    try {
+      return await command.run(args, ctx as ShellContext);
+    } finally {
+      process.programs.pop();
+    }
   } catch (error) {
     if (error instanceof Killed) return 128 + error.signal;
     shell.runner.fail(error);

@@ -1,7 +1,7 @@
 // Proves what `podwire lab` promises besides the network: a script sees nothing of the host, its exit status is podwire's,
 // limits and mistakes end in one clear line, a case runs setup, settling time and stimuli, and a run repeats exactly.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -171,6 +171,19 @@ describe('podwire lab DIR', () => {
       '',
     ]);
     expect(existsSync(join(directory, 'out'))).toBe(false);
+  });
+
+  it('replaces no capture without being asked', async () => {
+    const path = caseDirectory('echo ran', { ...topology, captures: [{ netns: 'a', ifname: 'eth0' }] });
+    const out = join(directory, 'out');
+    mkdirSync(out);
+    writeFileSync(join(out, 'a.eth0.pcapng'), 'precious');
+    expect(await lab(path, '--out', out)).toBe(3);
+    expect([written, errors]).toEqual([
+      '',
+      `podwire: ${out}/a.eth0.pcapng: exists already; give --force to replace it, or another directory\n`,
+    ]);
+    expect(readFileSync(join(out, 'a.eth0.pcapng'), 'utf8')).toBe('precious');
   });
 
   it('refuses a directory without setup.sh', async () => {

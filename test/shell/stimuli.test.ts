@@ -138,6 +138,19 @@ describe('a stimulus', () => {
     expect(output(ran).replace(/ at .*/g, '')).toBe('so far 2\n--- rc 0\ntick 1\ntick 2\ntick 3\ntick 4\n');
   });
 
+  it('shell: programs found by their names', async () => {
+    const ran = await runStimuli([
+      { kind: 'shell', text: 'ip netns exec c tick 9 1 > /tmp/t 2>&1 & P=$!; tick 9 1 >/dev/null & sleep 2.5' },
+      {
+        kind: 'shell',
+        text: '[ "$(pgrep -f "tick 9" | head -1)" = $P ] && echo found; pidof tick | wc -w; pkill -f tick; wait $P; echo $?',
+      },
+      { kind: 'shell', text: 'pgrep tick; echo $?; killall tick' },
+    ]);
+    expect(output(ran)).toBe('found\n2\n143\n1\n');
+    expect(ran.stderr).toBe('tick: no process found\n');
+  });
+
   it('shell: two jobs, one killed', async () => {
     const ran = await runStimuli([
       {
