@@ -21,12 +21,20 @@ import type { CaptureSink } from './sink.ts';
 /** Bytes written at once to a file that holds all interfaces: 1 MiB is 20 times as fast as a write per packet. */
 export const UNIT_LARGE = 1 << 20;
 /** The same for one file per interface, of which there may be hundreds. */
-export const UNIT_SMALL = 1 << 16;
+export const UNIT_SMALL = 1 << 17;
 const PAGE = 4096;
 /** Blocks up to this length never lie across a page boundary. */
 const KEPT_WHOLE = 1024;
 /** The largest block: the longest frame of the arena, and its options and comments. */
 export const BLOCK_LENGTH_MAX = 80 * 1024;
+
+/**
+ * Room behind the held bytes: a block with a filler before it, and what comments add when they push blocks over the next
+ * multiples of the unit. Touched only then.
+ */
+const SLACK = 6 * BLOCK_LENGTH_MAX;
+/** Most that laying blocks out anew adds in fillers at units: three of them lie within a comment's reach. */
+export const UNIT_FILLERS_MAX = 3 * BLOCK_LENGTH_MAX;
 
 /** Local use (most significant bit set); "pwf" for what is a podwire filler. */
 export const FILLER_TYPE = 0x80707766;
@@ -49,12 +57,12 @@ export class BlockBuffer implements WordBuffer {
 
   /** @param base bytes that the sink holds already (a multiple of 4) */
   constructor(sink: CaptureSink, base: number, unit: number) {
-    assert((unit & (unit - 1)) === 0 && unit >= PAGE, 'the unit is a power of two of at least a page');
+    assert((unit & (unit - 1)) === 0 && unit >= BLOCK_LENGTH_MAX, 'the unit is a power of two that holds any block');
     this.#sink = sink;
     this.#unit = unit;
     this.base = base;
     this.#baseInUnit = base & (unit - 1);
-    this.capacity = unit + (unit >> 4) + BLOCK_LENGTH_MAX + 4 * PAGE;
+    this.capacity = unit + (unit >> 4) + SLACK;
     const buffer = new ArrayBuffer(this.capacity);
     this.bytes = new Uint8Array(buffer);
     this.halves = new Uint16Array(buffer);

@@ -10,7 +10,7 @@ import { macHi, macLo } from '../addr/mac.ts';
 import type { Frame } from '../link/frame.ts';
 import { frameEnd, frameStart } from '../link/frame.ts';
 import type { Ns } from '../sim/sim.ts';
-import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE } from './block-buffer.ts';
+import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE, UNIT_FILLERS_MAX } from './block-buffer.ts';
 import { copyFromArena } from './frame-copy.ts';
 import {
   type Direction,
@@ -53,6 +53,8 @@ const STATISTICS_RESERVE = 512;
 const RESERVE_SHARE = 0.25;
 /** A name resolution block ends when it is about this long; the next one follows. */
 const NAMES_BLOCK = 16 * 1024;
+/** Names kept of one address, the last ones (choice; a record holds 65,535 bytes). */
+const NAMES_MAX = 64;
 /** DNS names have at most 255 octets. */
 const NAME_MAX = 255;
 
@@ -225,7 +227,7 @@ export class PcapngWriter implements PacketWriter {
     let block: BlockBuilder | null = null;
     for (const { address, names } of entries) {
       block ??= new BlockBuilder(BlockType.NAME_RESOLUTION);
-      const texts = names.map((name) => encodeText(name, NAME_MAX));
+      const texts = names.slice(-NAMES_MAX).map((name) => encodeText(name, NAME_MAX));
       const value = new Uint8Array(4 + texts.reduce((n, text) => n + text.length + 1, 0));
       new DataView(value.buffer).setInt32(0, address);
       let at = 4;
@@ -299,9 +301,10 @@ export class PcapngWriter implements PacketWriter {
     const more = 4 + padded(value.length);
     const tail = this.#buffer.used - at;
     const total = this.#buffer.view.getUint32(at + 4, true);
-    // Fillers take at most a quarter, see block-buffer.
+    if (tail > COMMENT_REACH || total + more > BLOCK_LENGTH_MAX) return false;
+    // Fillers at pages take at most a quarter.
     const room = this.#buffer.capacity - this.#buffer.used;
-    if (tail > COMMENT_REACH || total + more > BLOCK_LENGTH_MAX || more + (tail >> 2) + 4096 > room) return false;
+    if (more + (tail >> 2) + UNIT_FILLERS_MAX > room) return false;
     if (this.#buffer.end + more + (tail >> 2) > this.#recordLimit) return false;
     this.#insert(index, at, total, value);
     return true;
