@@ -3,5 +3,7 @@
 import { registerDecode } from './decode.ts';
 import { registerLab } from './lab.ts';
 import type { Register } from './program.ts';
+import { registerRun } from './run.ts';
+import { registerSchema } from './schema.ts';
 
-export const COMMANDS: readonly Register[] = [registerLab, registerDecode];
+export const COMMANDS: readonly Register[] = [registerRun, registerLab, registerDecode, registerSchema];

@@ -26,25 +26,20 @@ export function judgeExit(outcome: Outcome, expected: number): Judgement {
 /** @param name what reports call the text: stdout, stderr, or a command */
 export function judgeOutput(text: string, name: string, expected: OutputExpectation): Judgement[] {
   const out: Judgement[] = [];
-  const judge = (passed: boolean, what: string, came: string): void => {
+  const judge = (passed: boolean, what: string, came = passed ? 'it does' : 'it does not'): void => {
     out.push(judgement(passed, `${name} ${what}`, came, () => shown(name, text)));
   };
-  for (const part of list(expected.contains))
-    judge(text.includes(part), `contains ${JSON.stringify(part)}`, 'it does not');
-  for (const pattern of list(expected.matches))
-    judge(new RegExp(pattern, 'm').test(text), `matches /${pattern}/`, 'it does not');
-  for (const part of list(expected.excludes))
-    judge(!text.includes(part), `does not contain ${JSON.stringify(part)}`, 'it does');
+  for (const part of list(expected.contains)) judge(text.includes(part), `contains ${JSON.stringify(part)}`);
+  for (const pattern of list(expected.matches)) judge(new RegExp(pattern, 'm').test(text), `matches /${pattern}/`);
+  for (const part of list(expected.excludes)) judge(!text.includes(part), `does not contain ${JSON.stringify(part)}`);
   if (expected.equals !== undefined) {
     const wanted = normal(expected.equals);
-    judge(normal(text) === wanted, `is ${JSON.stringify(wanted)}`, `it is ${JSON.stringify(normal(text))}`);
+    const came = normal(text);
+    judge(came === wanted, `is ${JSON.stringify(wanted)}`, `it is ${JSON.stringify(came)}`);
   }
   if (expected.empty !== undefined) {
-    judge(
-      (text.trim() === '') === expected.empty,
-      expected.empty ? 'is empty' : 'is not empty',
-      expected.empty ? 'it is not' : 'it is',
-    );
+    const empty = text.trim() === '';
+    judge(empty === expected.empty, expected.empty ? 'is empty' : 'is not empty', empty ? 'it is empty' : 'it is not');
   }
   return out;
 }

@@ -8,6 +8,12 @@ type Load = () => Promise<CommandModule>;
 const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['kubectl'], () => import('./commands/kubectl.ts')],
   [['ip'], () => import('./commands/ip.ts')],
+  [['ping'], () => import('./commands/ping.ts')],
+  [['arping'], () => import('./commands/arping.ts')],
+  [
+    ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
+    () => import('./commands/udp-programs.ts'),
+  ],
 ];
 
 const BY_NAME: ReadonlyMap<string, Load> = new Map(

@@ -1,0 +1,94 @@
+// What a person at a terminal reads: each step as it ends, with what its command printed and how its expectations came
+// out, and a summary. Colours are the caller's business (`paint`).
+
+import { DropReason, type DropReasonName, dropReasonText } from '../base/drop-reason.ts';
+import { NS_PER_S } from '../sim/sim.ts';
+import type { RunResult, StepResult } from './run.ts';
+import type { Scenario } from './scenario.ts';
+
+export type Paint = (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow', text: string) => string;
+
+/** Column at which the text of a step begins: behind the time. */
+const MARGIN = ' '.repeat(11);
+/** Choice: kinds of drops that the summary names. */
+const DROPS_SHOWN = 10;
+
+export function formatHeader(scenario: Scenario, seed: number, paint: Paint): string {
+  const { nodes, pods } = scenario.cluster;
+  const size = `${count(nodes.length, 'node')}, ${count(pods.length, 'pod')}, seed ${seed}`;
+  const lines = [`${paint('bold', scenario.name)}  ${paint('dim', size)}`];
+  if (scenario.description !== null) lines.push(...scenario.description.split('\n').map((l) => `  ${l.trim()}`));
+  return `${lines.join('\n')}\n`;
+}
+
+export function formatStep(result: StepResult, paint: Paint): string {
+  const { step, judgements } = result;
+  const lines = [`${paint('dim', seconds(result.started).padStart(9))}  ${paint('bold', safe(step.title))}`];
+  if (result.late > 0) lines.push(`${MARGIN}${paint('yellow', `began ${seconds(result.late)} s later than planned`)}`);
+  if (result.command !== null) {
+    const prompt = step.action.kind === 'run' && step.action.on !== null ? `${step.action.on}# ` : '$ ';
+    for (const line of result.command.trimEnd().split('\n'))
+      lines.push(`${MARGIN}${paint('dim', prompt + safe(line))}`);
+  }
+  for (const text of [result.stdout, result.stderr]) {
+    if (text === '') continue;
+    for (const line of text.replace(/\n$/, '').split('\n')) lines.push(`${MARGIN}${safe(line)}`.trimEnd());
+  }
+  const failed = judgements.filter((j) => !j.passed);
+  if (failed.length === 0 && judgements.length > 0) {
+    lines.push(`${MARGIN}${paint('green', 'ok')} ${paint('dim', count(judgements.length, 'expectation'))}`);
+  }
+  for (const j of failed) {
+    lines.push(`${MARGIN}${paint('red', 'FAILED')} expected ${safe(j.expected)}`);
+    lines.push(`${MARGIN}       came ${safe(j.came)}`);
+    for (const line of j.evidence) lines.push(`${MARGIN}       ${paint('dim', safe(line))}`);
+  }
+  if (failed.length > 0) {
+    const { file, line, column } = step.place;
+    lines.push(`${MARGIN}       ${paint('dim', `at ${file}:${line}:${column}`)}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+export function formatSummary(result: RunResult, paint: Paint): string {
+  const { steps, capture } = result;
+  const judgements = steps.flatMap((s) => s.judgements);
+  const failed = judgements.filter((j) => !j.passed).length;
+  const notRun = steps.filter((s) => s.status === 'not-run').length;
+  const parts = [count(steps.length, 'step'), count(judgements.length, 'expectation')];
+  if (failed > 0) parts.push(`${failed} failed`);
+  if (notRun > 0) parts.push(`${count(notRun, 'step')} not run`);
+  parts.push(`${seconds(result.now)} s of virtual time`);
+  const verdict = result.passed ? paint('green', 'passed') : paint('red', 'FAILED');
+  const lines = [`${verdict} ${result.scenario.name}: ${parts.join(', ')}`];
+  if (result.problem !== null) lines.push(`  ${paint('yellow', result.problem)}`);
+  for (const drop of result.drops.slice(0, DROPS_SHOWN)) {
+    const text = dropReasonText(DropReason[drop.reason as DropReasonName]);
+    lines.push(paint('dim', `  dropped: ${drop.count} x ${drop.reason} at ${drop.where} (${text})`));
+  }
+  if (result.drops.length > DROPS_SHOWN) {
+    lines.push(paint('dim', `  dropped: and ${result.drops.length - DROPS_SHOWN} other kinds`));
+  }
+  if (capture !== null) {
+    const files =
+      capture.outputs.length === 1 ? capture.outputs[0]! : `${capture.outputs.length} files, ${capture.outputs[0]} ...`;
+    lines.push(`  capture: ${count(capture.recorded, 'frame')} in ${files}`);
+    if (capture.problem !== null) lines.push(`  ${paint('yellow', capture.problem)}`);
+    else if (capture.limitReached) lines.push(`  ${paint('yellow', 'the capture ended at its size limit')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function seconds(ns: number): string {
+  return (ns / NS_PER_S).toFixed(3);
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+/** No escape sequence of an emulated program reaches the terminal. */
+function safe(line: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this function is about
+  return line.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

@@ -1,0 +1,239 @@
+// kubectl, as far as there is something for it to act on: `exec` into a pod, and `get pods` and `get nodes`. Messages and
+// tables are kubectl's (pkg/printers/internalversion, cli-runtime: minimum width 6, padding 3).
+
+import { formatIpv4 } from '../../addr/ipv4.ts';
+import { type Cluster, type ClusterNode, clusterOf, type Pod } from '../../kube/cluster.ts';
+import { DEFAULT_NAMESPACE } from '../../kube/cluster-spec.ts';
+import { NS_PER_S, type Ns } from '../../sim/sim.ts';
+import type { ShellCommand, ShellContext } from '../command.ts';
+
+/** What `kubectl get nodes` says of the kubelets. Choice: the release whose sources the emulation follows. */
+const KUBELET_VERSION = 'v1.34.0';
+/** What nodes report beside it: the golden captures' machine. */
+const OS_IMAGE = 'Debian GNU/Linux 12 (bookworm)';
+const KERNEL_VERSION = '6.18.44';
+const CONTAINER_RUNTIME = 'containerd://2.1.4';
+
+const MIN_WIDTH = 6;
+const PADDING = 3;
+
+/** Options of all subcommands that take a value. */
+const WITH_VALUE: ReadonlyMap<string, string> = new Map([
+  ['-n', 'namespace'],
+  ['--namespace', 'namespace'],
+  ['-c', 'container'],
+  ['--container', 'container'],
+  ['-o', 'output'],
+  ['--output', 'output'],
+]);
+const FLAGS: ReadonlyMap<string, string> = new Map([
+  ['-A', 'all'],
+  ['--all-namespaces', 'all'],
+  ['-i', 'stdin'],
+  ['--stdin', 'stdin'],
+  ['-t', 'tty'],
+  ['--tty', 'tty'],
+  ['-it', 'tty'],
+  ['-ti', 'tty'],
+  ['-q', 'quiet'],
+  ['--quiet', 'quiet'],
+  ['--no-headers', 'no-headers'],
+]);
+
+interface Arguments {
+  readonly words: string[];
+  readonly options: Map<string, string>;
+  /** behind `--`, or null when there is none */
+  readonly command: readonly string[] | null;
+}
+
+const kubectl: ShellCommand = {
+  name: 'kubectl',
+  summary: 'run a command in a pod; list pods and nodes',
+  run: async (args, ctx) => {
+    const parsed = parse(args);
+    if (typeof parsed === 'string') return fail(ctx, `error: ${parsed}\nSee 'kubectl --help' for usage.`);
+    const cluster = clusterOf(ctx.machine.world);
+    if (cluster === null) {
+      return fail(
+        ctx,
+        'The connection to the server localhost:8080 was refused - did you specify the right host or port?',
+      );
+    }
+    const [verb, ...rest] = parsed.words;
+    if (verb === 'exec') return exec(cluster, { ...parsed, words: rest }, ctx);
+    if (verb === 'get') return get(cluster, { ...parsed, words: rest }, ctx);
+    if (verb === undefined) return fail(ctx, 'kubectl: exec and get are what podwire has of it');
+    return fail(ctx, `kubectl: ${verb} is not emulated by podwire yet (exec and get are)`);
+  },
+};
+
+export const commands: readonly ShellCommand[] = [kubectl];
+
+function fail(ctx: ShellContext, message: string): number {
+  ctx.err(`${message}\n`);
+  return 1;
+}
+
+/** The arguments, or what is wrong with them. */
+function parse(args: readonly string[]): Arguments | string {
+  const words: string[] = [];
+  const options = new Map<string, string>();
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === '--') return { words, options, command: args.slice(i + 1) };
+    const equals = arg.startsWith('--') ? arg.indexOf('=') : -1;
+    const name = equals < 0 ? arg : arg.slice(0, equals);
+    const key = WITH_VALUE.get(name);
+    if (key !== undefined) {
+      const value = equals < 0 ? args[++i] : arg.slice(equals + 1);
+      if (value === undefined) return `flag needs an argument: '${name.replace(/^-+/, '')}' in ${name}`;
+      options.set(key, value);
+    } else if (FLAGS.has(arg)) options.set(FLAGS.get(arg)!, 'true');
+    else if (/^-[noc]./.test(arg)) options.set(WITH_VALUE.get(arg.slice(0, 2))!, arg.slice(2).replace(/^=/, ''));
+    else if (arg.startsWith('-'))
+      return arg.startsWith('--') ? `unknown flag: ${name}` : `unknown shorthand flag: '${arg[1]}' in ${arg}`;
+    else words.push(arg);
+  }
+  return { words, options, command: null };
+}
+
+async function exec(cluster: Cluster, args: Arguments, ctx: ShellContext): Promise<number> {
+  const [target, ...more] = args.words;
+  if (target === undefined) {
+    return fail(
+      ctx,
+      "error: pod, type/name or --filename must be specified\nSee 'kubectl exec -h' for help and examples",
+    );
+  }
+  if (more.length > 0) {
+    return fail(
+      ctx,
+      "error: exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead\nSee 'kubectl exec -h' for help and examples",
+    );
+  }
+  const { command } = args;
+  if (command === null || command.length === 0) {
+    return fail(ctx, 'error: you must specify at least one command for the container');
+  }
+  const name = target.replace(/^(?:pods?|po)\//, '');
+  const pod = cluster.pod(name, args.options.get('namespace') ?? DEFAULT_NAMESPACE);
+  if (pod === null) return fail(ctx, `Error from server (NotFound): pods "${name}" not found`);
+  const containers = containersOf(pod);
+  const container = args.options.get('container');
+  if (container !== undefined && !containers.includes(container)) {
+    return fail(ctx, `Error from server (BadRequest): container ${container} is not valid for pod ${name}`);
+  }
+  if (pod.problem !== null) {
+    const wanted = container ?? containers[0]!;
+    return fail(ctx, `error: Internal error occurred: unable to upgrade connection: container not found ("${wanted}")`);
+  }
+  if (container === undefined && containers.length > 1) {
+    ctx.err(`Defaulted container "${containers[0]}" out of: ${containers.join(', ')}\n`);
+  }
+  const status = await ctx.runIn(pod.netns, command);
+  if (status !== 0) ctx.err(`command terminated with exit code ${status}\n`);
+  return status;
+}
+
+/** A manifest without containers is completed, as a pod always has one. */
+function containersOf(pod: Pod): readonly string[] {
+  return pod.spec.containers.length > 0 ? pod.spec.containers : ['main'];
+}
+
+function get(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
+  const [kindWord, ...names] = args.words;
+  if (kindWord === undefined) return fail(ctx, 'error: you must specify the type of resource to get');
+  const slash = kindWord.indexOf('/');
+  const kind = slash < 0 ? kindWord : kindWord.slice(0, slash);
+  if (slash >= 0) names.unshift(kindWord.slice(slash + 1));
+  const output = args.options.get('output') ?? '';
+  if (!['', 'wide', 'name'].includes(output)) {
+    return fail(ctx, `kubectl: -o ${output} is not emulated by podwire yet (wide and name are)`);
+  }
+  if (['pods', 'pod', 'po'].includes(kind)) return getPods(cluster, { ...args, words: names }, ctx);
+  if (['nodes', 'node', 'no'].includes(kind)) return getNodes(cluster, { ...args, words: names }, ctx);
+  return fail(ctx, `error: the server doesn't have a resource type "${kind}"`);
+}
+
+function getPods(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
+  const all = args.options.has('all');
+  const namespace = args.options.get('namespace') ?? DEFAULT_NAMESPACE;
+  const pods = [...cluster.pods.values()]
+    .filter((p) => all || p.spec.namespace === namespace)
+    .sort((a, b) => order(a.spec.namespace, b.spec.namespace) || order(a.spec.name, b.spec.name));
+  const chosen = choose(pods, (p) => p.spec.name, args.words);
+  const wide = args.options.get('output') === 'wide';
+  const now = ctx.sim.now;
+  const header = ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'];
+  const rows = chosen.found.map((pod) => {
+    const count = containersOf(pod).length;
+    const row = [pod.spec.name, `${pod.problem === null ? count : 0}/${count}`];
+    row.push(pod.problem === null ? 'Running' : 'ContainerCreating', '0', age(now - pod.created));
+    if (wide) row.push(pod.ip === null ? '<none>' : formatIpv4(pod.ip), pod.node.name, '<none>', '<none>');
+    return all ? [pod.spec.namespace, ...row] : row;
+  });
+  if (wide) header.push('IP', 'NODE', 'NOMINATED NODE', 'READINESS GATES');
+  if (all) header.unshift('NAMESPACE');
+  if (rows.length === 0 && chosen.missing.length === 0) {
+    ctx.err(all ? 'No resources found\n' : `No resources found in ${namespace} namespace.\n`);
+    return 0;
+  }
+  if (args.options.get('output') === 'name') for (const p of chosen.found) ctx.out(`pod/${p.spec.name}\n`);
+  else print(ctx, args, header, rows);
+  return missing(ctx, 'pods', chosen.missing);
+}
+
+function getNodes(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
+  const nodes = [...cluster.nodes.values()].sort((a, b) => order(a.name, b.name));
+  const chosen = choose(nodes, (n) => n.name, args.words);
+  const wide = args.options.get('output') === 'wide';
+  const header = ['NAME', 'STATUS', 'ROLES', 'AGE', 'VERSION'];
+  if (wide) header.push('INTERNAL-IP', 'EXTERNAL-IP', 'OS-IMAGE', 'KERNEL-VERSION', 'CONTAINER-RUNTIME');
+  const rows = chosen.found.map((node: ClusterNode) => {
+    const row = [node.name, node.problem === null ? 'Ready' : 'NotReady', '<none>', age(ctx.sim.now), KUBELET_VERSION];
+    if (wide) row.push(formatIpv4(node.spec.address), '<none>', OS_IMAGE, KERNEL_VERSION, CONTAINER_RUNTIME);
+    return row;
+  });
+  if (args.options.get('output') === 'name') for (const n of chosen.found) ctx.out(`node/${n.name}\n`);
+  else print(ctx, args, header, rows);
+  return missing(ctx, 'nodes', chosen.missing);
+}
+
+function choose<T>(all: readonly T[], nameOf: (item: T) => string, names: readonly string[]) {
+  if (names.length === 0) return { found: all, missing: [] };
+  const found = names.flatMap((name) => all.filter((item) => nameOf(item) === name));
+  return { found, missing: names.filter((name) => !all.some((item) => nameOf(item) === name)) };
+}
+
+function missing(ctx: ShellContext, kind: string, names: readonly string[]): number {
+  for (const name of names) ctx.err(`Error from server (NotFound): ${kind} "${name}" not found\n`);
+  return names.length > 0 ? 1 : 0;
+}
+
+function print(ctx: ShellContext, args: Arguments, header: readonly string[], rows: readonly string[][]): void {
+  if (rows.length === 0) return;
+  const lines = args.options.has('no-headers') ? rows : [header, ...rows];
+  const widths = header.map((_, c) => Math.max(MIN_WIDTH, ...lines.map((line) => line[c]!.length + PADDING)));
+  for (const line of lines) {
+    ctx.out(`${line.map((cell, c) => (c === line.length - 1 ? cell : cell.padEnd(widths[c]!))).join('')}\n`);
+  }
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** duration.HumanDuration (apimachinery/pkg/util/duration), up to the days that a run can last. */
+function age(ns: Ns): string {
+  const seconds = Math.floor(ns / NS_PER_S);
+  if (seconds < 120) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 10) return seconds % 60 === 0 ? `${minutes}m` : `${minutes}m${seconds % 60}s`;
+  if (minutes < 180) return `${minutes}m`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
+  if (hours < 48) return `${hours}h`;
+  const days = Math.floor(hours / 24);
+  return days < 8 && hours % 24 !== 0 ? `${days}d${hours % 24}h` : `${days}d`;
+}
