@@ -6,11 +6,10 @@
 //
 //   type length | if time time caplen len | bytes, padded | comments ... | flags 8 | packet id 12 | end 4 | length
 
-import { macHi, macLo } from '../addr/mac.ts';
-import type { Frame } from '../link/frame.ts';
-import { frameEnd, frameStart } from '../link/frame.ts';
+import { type Frame, frameEnd, frameStart } from '../link/frame.ts';
 import type { Ns } from '../sim/sim.ts';
 import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE, UNIT_FILLERS_MAX } from './block-buffer.ts';
+import { COMMENT_MAX, encodeText } from './block-builder.ts';
 import { copyFromArena } from './frame-copy.ts';
 import {
   type Direction,
@@ -19,7 +18,8 @@ import {
   NO_RECORD,
   type PacketWriter,
 } from './packet-writer.ts';
-import { BlockType, BYTE_ORDER_MAGIC, LINKTYPE_ETHERNET, NameRecord, Option, padded } from './pcapng.ts';
+import { BlockType, Option, padded } from './pcapng.ts';
+import { interfaceDescription, interfaceStatistics, nameResolution } from './pcapng-blocks.ts';
 import type { CaptureSink } from './sink.ts';
 
 // Enhanced packet block: offsets from its start, and from its end.
@@ -34,13 +34,11 @@ const PACKET_ID_BEHIND = 4 + 4 + 8;
 /** What a block adds to the padded bytes of the frame. */
 export const EPB_OVERHEAD = EPB_DATA + EPB_BEHIND;
 
-/** nanoseconds: if_tsresol is a power of ten */
-const TSRESOL_NS = 9;
 const NANOS_PER_SECOND = 1_000_000_000n;
 const WORD = 0x1_0000_0000;
 
-/** Longest comment, bytes of UTF-8; longer ones are cut (choice; the format allows 65,535). */
-const COMMENT_MAX = 4_096;
+/** Snap length that keeps everything. */
+const WHOLE = 0x7fff_ffff;
 /** Comments go back at most so far, so that one costs at most a copy of this length (choice). */
 const COMMENT_REACH = 128 * 1024;
 /** Encoded comments kept for the next time (choice). */
@@ -51,97 +49,6 @@ const FIND_REACH = 64;
 const STATISTICS_RESERVE = 512;
 /** Of the size limit, at most this much is kept free for statistics, and given to names at a time (choice). */
 const RESERVE_SHARE = 0.25;
-/** A name resolution block ends when it is about this long; the next one follows. */
-const NAMES_BLOCK = 16 * 1024;
-/** Names kept of one address, the last ones (choice; a record holds 65,535 bytes). */
-const NAMES_MAX = 64;
-/** DNS names have at most 255 octets. */
-const NAME_MAX = 255;
-
-const UTF8 = new TextEncoder();
-
-/** UTF-8 without control characters (they become \DDD, as in DNS presentation form), cut to `max` bytes. */
-function encodeText(text: string, max: number): Uint8Array {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  const safe = text.replace(/[\x00-\x1f\x7f]/g, (c) => `\\${String(c.charCodeAt(0)).padStart(3, '0')}`);
-  const bytes = UTF8.encode(safe);
-  if (bytes.length <= max) return bytes;
-  let end = max;
-  while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return bytes.subarray(0, end);
-}
-
-/** Grows a block option by option; used for every block but the packets. */
-class BlockBuilder {
-  #bytes = new Uint8Array(256);
-  #view = new DataView(this.#bytes.buffer);
-  length = 0;
-
-  constructor(type: number) {
-    this.u32(type).u32(0);
-  }
-
-  #room(more: number): void {
-    while (this.length + more > this.#bytes.length) {
-      const bytes = new Uint8Array(this.#bytes.length * 2);
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
-    }
-  }
-
-  u16(value: number): this {
-    this.#room(2);
-    this.#view.setUint16(this.length, value, true);
-    this.length += 2;
-    return this;
-  }
-
-  u32(value: number): this {
-    this.#room(4);
-    this.#view.setUint32(this.length, value, true);
-    this.length += 4;
-    return this;
-  }
-
-  u64(value: bigint): this {
-    return this.u32(Number(value & 0xffff_ffffn)).u32(Number(value >> 32n));
-  }
-
-  raw(bytes: Uint8Array): this {
-    this.#room(padded(bytes.length));
-    this.#bytes.set(bytes, this.length);
-    this.#bytes.fill(0, this.length + bytes.length, this.length + padded(bytes.length));
-    this.length += padded(bytes.length);
-    return this;
-  }
-
-  option(code: number, value: Uint8Array): this {
-    return this.u16(code).u16(value.length).raw(value);
-  }
-
-  text(code: number, value: string): this {
-    return this.option(code, encodeText(value, COMMENT_MAX));
-  }
-
-  /** Ends options and block. */
-  end(): Uint8Array {
-    this.u16(Option.END).u16(0);
-    const total = this.length + 4;
-    this.u32(total);
-    this.#view.setUint32(4, total, true);
-    return this.#bytes.subarray(0, total);
-  }
-}
-
-/** The section header block, with which a file begins. Nothing of the host is in it: captures repeat on every machine. */
-export function sectionHeader(application: string, comments: readonly string[]): Uint8Array {
-  const block = new BlockBuilder(BlockType.SECTION_HEADER).u32(BYTE_ORDER_MAGIC).u16(1).u16(0);
-  // Section length: -1, not stated.
-  block.u32(0xffff_ffff).u32(0xffff_ffff);
-  for (const comment of comments) block.text(Option.COMMENT, comment);
-  return block.text(Option.SHB_USERAPPL, application).end();
-}
 
 export interface PcapngWriterOptions {
   /** Holds sectionHeader() already. */
@@ -186,7 +93,7 @@ export class PcapngWriter implements PacketWriter {
   constructor(options: PcapngWriterOptions) {
     this.#sink = options.sink;
     this.#buffer = new BlockBuffer(options.sink, options.written, options.unit);
-    this.#snapLength = options.snapLength > 0 ? options.snapLength : 0x7fff_ffff;
+    this.#snapLength = options.snapLength > 0 ? options.snapLength : WHOLE;
     this.#sizeLimit = options.sizeLimit > 0 ? options.sizeLimit : Number.POSITIVE_INFINITY;
     this.#recordLimit = this.#sizeLimit;
     this.#epoch = BigInt(options.epochSeconds) * NANOS_PER_SECOND;
@@ -206,48 +113,16 @@ export class PcapngWriter implements PacketWriter {
     this.#dropped.push(0);
     this.#firstTime.push(-1);
     this.#lastTime.push(-1);
-    const snap = this.#snapLength === 0x7fff_ffff ? 0 : this.#snapLength;
-    const block = new BlockBuilder(BlockType.INTERFACE_DESCRIPTION).u16(LINKTYPE_ETHERNET).u16(0).u32(snap);
-    block.text(Option.IF_NAME, description.name);
-    if (description.description !== '') block.text(Option.IF_DESCRIPTION, description.description);
-    if (description.mac !== null) {
-      const mac = new DataView(new ArrayBuffer(6));
-      mac.setUint16(0, macHi(description.mac));
-      mac.setInt32(2, macLo(description.mac));
-      block.option(Option.IF_MACADDR, new Uint8Array(mac.buffer));
-    }
-    if (description.speed > 0) block.u16(Option.IF_SPEED).u16(8).u64(BigInt(description.speed));
-    block.option(Option.IF_TSRESOL, Uint8Array.of(TSRESOL_NS));
-    const bytes = block.end();
+    const bytes = interfaceDescription(description, this.#snapLength === WHOLE ? 0 : this.#snapLength);
     if (this.#fits(bytes.length) && this.#append(bytes)) this.#described = id + 1;
     return id;
   }
 
   addNames(entries: readonly NameEntry[]): void {
-    let block: BlockBuilder | null = null;
-    for (const { address, names } of entries) {
-      block ??= new BlockBuilder(BlockType.NAME_RESOLUTION);
-      const texts = names.slice(-NAMES_MAX).map((name) => encodeText(name, NAME_MAX));
-      const value = new Uint8Array(4 + texts.reduce((n, text) => n + text.length + 1, 0));
-      new DataView(value.buffer).setInt32(0, address);
-      let at = 4;
-      for (const text of texts) {
-        value.set(text, at);
-        at += text.length + 1;
-      }
-      block.option(NameRecord.IPV4, value);
-      if (block.length < NAMES_BLOCK) continue;
-      this.#appendNames(block);
-      block = null;
+    for (const block of nameResolution(entries)) {
+      // Under a tight size limit packets matter more than names.
+      if (block.length <= (this.#recordLimit - this.#buffer.end) * RESERVE_SHARE) this.#append(block);
     }
-    if (block !== null) this.#appendNames(block);
-  }
-
-  #appendNames(block: BlockBuilder): void {
-    // nrb_record_end, then the end of the (absent) options.
-    const bytes = block.u16(NameRecord.END).u16(0).end();
-    // Under a tight size limit packets matter more than names.
-    if (bytes.length <= (this.#recordLimit - this.#buffer.end) * RESERVE_SHARE) this.#append(bytes);
   }
 
   record(interfaceId: number, time: Ns, frame: Frame, direction: Direction, packetId: number): number {
@@ -389,32 +264,18 @@ export class PcapngWriter implements PacketWriter {
     this.#sink.close();
   }
 
-  /** Interface statistics; drops are what the capture itself did not record. */
   #statistics(id: number): Uint8Array {
-    const first = this.#firstTime[id]!;
-    const last = this.#lastTime[id]!;
+    const why = this.limitReached ? `size limit of ${this.#sizeLimit} bytes reached` : 'recording stopped';
     const dropped = this.#dropped[id]!;
-    const time = (ns: number): bigint => this.#epoch + BigInt(Math.max(0, ns));
-    const word = (value: bigint): [number, number] => [Number(value >> 32n), Number(value & 0xffff_ffffn)];
-    const [high, low] = word(time(last));
-    const block = new BlockBuilder(BlockType.INTERFACE_STATISTICS).u32(id).u32(high).u32(low);
-    if (dropped > 0) {
-      const why = this.limitReached ? `size limit of ${this.#sizeLimit} bytes reached` : 'recording stopped';
-      block.text(Option.COMMENT, `${why}: ${dropped} frames not recorded`);
-    }
-    const times: [number, number][] =
-      first < 0
-        ? []
-        : [
-            [Option.ISB_STARTTIME, first],
-            [Option.ISB_ENDTIME, last],
-          ];
-    for (const [code, ns] of times) {
-      const [timeHigh, timeLow] = word(time(ns));
-      block.u16(code).u16(8).u32(timeHigh).u32(timeLow);
-    }
-    block.u16(Option.ISB_IFRECV).u16(8).u64(BigInt(this.#received[id]!));
-    return block.u16(Option.ISB_IFDROP).u16(8).u64(BigInt(dropped)).end();
+    return interfaceStatistics({
+      interfaceId: id,
+      epoch: this.#epoch,
+      firstTime: this.#firstTime[id]!,
+      lastTime: this.#lastTime[id]!,
+      received: this.#received[id]!,
+      dropped,
+      comment: dropped > 0 ? `${why}: ${dropped} frames not recorded` : '',
+    });
   }
 
   /** Appends a block that is no packet; false when the output is gone. */

@@ -15,7 +15,8 @@ import { UNIT_LARGE, UNIT_SMALL } from './block-buffer.ts';
 import { matchesLabel } from './glob.ts';
 import { type Direction, type NameEntry, NO_RECORD, type PacketWriter } from './packet-writer.ts';
 import { PcapWriter, pcapHeader } from './pcap-writer.ts';
-import { PcapngWriter, sectionHeader } from './pcapng-writer.ts';
+import { sectionHeader } from './pcapng-blocks.ts';
+import { PcapngWriter } from './pcapng-writer.ts';
 import { type CaptureSink, openFileSink } from './sink.ts';
 import { attachTap, detachTap, type Tap } from './tap.ts';
 

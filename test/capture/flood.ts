@@ -3,7 +3,8 @@
 
 import { writeSync } from 'node:fs';
 import { Rng } from '../../src/base/rng.ts';
-import { PcapngWriter, sectionHeader } from '../../src/capture/pcapng-writer.ts';
+import { sectionHeader } from '../../src/capture/pcapng-blocks.ts';
+import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
 import { openFileSink } from '../../src/capture/sink.ts';
 import { allocFrame, frameEnd, frameStart, u8 } from '../../src/link/frame.ts';
 

@@ -1,6 +1,7 @@
 // A recorder for tests: into memory unless told otherwise, nothing left out.
 
-import { PcapngWriter, sectionHeader } from '../../src/capture/pcapng-writer.ts';
+import { sectionHeader } from '../../src/capture/pcapng-blocks.ts';
+import { PcapngWriter } from '../../src/capture/pcapng-writer.ts';
 import { Recorder, type RecorderOptions } from '../../src/capture/recorder.ts';
 import type { CaptureSink } from '../../src/capture/sink.ts';
 import { MemorySink } from '../../src/capture/sink.ts';
