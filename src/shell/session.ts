@@ -12,6 +12,7 @@ import type { Job } from './jobs.ts';
 import type { MachineShell } from './machine-shell.ts';
 import { Collected, merged, type Streams } from './output.ts';
 import { printf } from './printf.ts';
+import { fileSystemOf } from './proc-fs.ts';
 import { Killed, type Process } from './process.ts';
 import { quoteWord, quoteWords } from './quote.ts';
 import { ARGV0, Mark, type RewriteHost, rewriteScript, toTerminal } from './rewrite.ts';
@@ -85,7 +86,7 @@ export class Session {
     this.merged = options.merged;
     this.argv0 = options.argv0;
     this.#bash = new Bash({
-      fs: shell.fs,
+      fs: fileSystemOf(shell.fs, options.netns, (text) => this.streams.err(text)),
       cwd: options.cwd,
       env: Object.fromEntries(options.env),
       customCommands: this.#commands(),
