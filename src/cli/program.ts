@@ -57,7 +57,9 @@ export async function runProgram(
 /** Prints what an error means to the person and gives its exit status. */
 export function ending(error: unknown, err: (text: string) => void): ExitStatus {
   if (error instanceof CommandError) {
-    err(`${error.message.startsWith('podwire') ? '' : 'podwire: '}${error.message}\n`);
+    // A message that begins with a place stays as editors and terminals look for it: file:line:column first.
+    const placed = error.message.startsWith('podwire') || /^[^\s:]+:\d+:\d+: /.test(error.message);
+    err(`${placed ? '' : 'podwire: '}${error.message}\n`);
     return error.status;
   }
   // Help and version end the parse this way, their text already printed.

@@ -23,7 +23,8 @@ function registerTry(program: Command): void {
     .action((files: string[], options: Record<string, unknown>) => {
       seen = { files, options };
       const [first] = files;
-      if (first === 'usage') throw usageError('usage:1:2: not like this');
+      if (first === 'usage') throw usageError('usage: not like this');
+      if (first === 'place') throw usageError('file.yaml:1:2: not like this');
       if (first === 'environment') throw environmentError('no permission: run it as root');
       if (first === 'failed') throw new CommandError(ExitStatus.FAILED, 'one expectation failed');
       if (first === 'verdict') process.exitCode = ExitStatus.FAILED;
@@ -95,7 +96,8 @@ describe('endings', () => {
 
   it.each([
     ['failed', 1, 'podwire: one expectation failed\n'],
-    ['usage', 2, 'podwire: usage:1:2: not like this\n'],
+    ['usage', 2, 'podwire: usage: not like this\n'],
+    ['place', 2, 'file.yaml:1:2: not like this\n'],
     ['environment', 3, 'podwire: no permission: run it as root\n'],
   ])('an error of a command: %s is its status and its one line', async (file, status, err) => {
     expect(await podwire('try', file)).toEqual({ status, err, out: '' });
