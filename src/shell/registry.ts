@@ -8,6 +8,13 @@ type Load = () => Promise<CommandModule>;
 const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['kubectl'], () => import('./commands/kubectl.ts')],
   [['ip'], () => import('./commands/ip.ts')],
+  [['bridge'], () => import('./commands/bridge.ts')],
+  [['brctl'], () => import('./commands/brctl.ts')],
+  [['arp'], () => import('./commands/arp.ts')],
+  [['sysctl'], () => import('./commands/sysctl.ts')],
+  [['ethtool'], () => import('./commands/ethtool.ts')],
+  [['nstat'], () => import('./commands/nstat.ts')],
+  [['ifconfig', 'route', 'netstat'], () => import('./commands/ifconfig.ts')],
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
   [
