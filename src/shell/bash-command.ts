@@ -58,8 +58,17 @@ async function bash(args: readonly string[], ctx: CommandContext): Promise<numbe
   return ctx.script(await ctx.fs.readFile(path), file, rest.slice(1), setOptions);
 }
 
+/** `__path PATH ARGS...`: a command that was called by its path. */
+async function path(args: readonly string[], ctx: CommandContext): Promise<number> {
+  return ctx.runIn(ctx.netns, args);
+}
+
 function shell(name: string): ShellCommand {
   return { name, summary: 'runs a shell script', run: (args, ctx) => bash(args, ctx as CommandContext) };
 }
 
-export const bashCommands: readonly ShellCommand[] = [shell('bash'), shell('sh')];
+export const bashCommands: readonly ShellCommand[] = [
+  shell('bash'),
+  shell('sh'),
+  { name: '__path', summary: 'runs a command by its path', run: (args, ctx) => path(args, ctx as CommandContext) },
+];

@@ -121,18 +121,34 @@ export class CommandContext implements ShellContext {
       merged: this.merged,
       process,
     });
-    if (program.includes('/')) {
-      const refusal = await this.#cannotExecute(program);
-      if (refusal !== null) {
-        this.err(`bash: ${program}: ${refusal}\n`);
-        return refusal === 'No such file or directory' ? 127 : 126;
-      }
-    }
+    if (program.includes('/') && !this.#isInstalled(program)) return child.#file(program, args);
     if (this.shell.isCommand(name)) return runCommand(name, args, child);
-    if (program.includes('/')) return child.script(await this.fs.readFile(this.resolve(program)), program, args);
-    if (this.isBundled(name)) return child.script(quoteWords(argv), 'bash', []);
+    if (this.isBundled(name)) return child.script(quoteWords([name, ...args]), 'bash', []);
     this.err(`bash: ${program}: command not found\n`);
     return 127;
+  }
+
+  /** A path where a distribution has a program that exists here without a file. */
+  #isInstalled(program: string): boolean {
+    const name = program.slice(program.lastIndexOf('/') + 1);
+    return /^(\/usr(\/local)?)?\/s?bin\/[^/]+$/.test(program) && (this.shell.isCommand(name) || this.isBundled(name));
+  }
+
+  /** Runs a file: one of the small programs that are built in, or a shell script. */
+  async #file(program: string, args: readonly string[]): Promise<number> {
+    const refusal = await this.#cannotExecute(program);
+    if (refusal !== null) {
+      this.err(`bash: ${program}: ${refusal}\n`);
+      return refusal === 'No such file or directory' ? 127 : 126;
+    }
+    if (this.shell.isCommand(this.name)) return runCommand(this.name, args, this);
+    const source = await this.fs.readFile(this.resolve(program));
+    const interpreter = /^#! *(\S+)(?: +(\S+))?/.exec(source);
+    if (interpreter !== null && !/\b(ba|da)?sh$/.test(interpreter[0])) {
+      this.err(`bash: ${program}: ${interpreter[1]}: bad interpreter: No such file or directory\n`);
+      return 126;
+    }
+    return this.script(source, program, args);
   }
 
   /** True for programs that just-bash brings along. */

@@ -4,6 +4,7 @@
 //   $! $0            become   $__podwire_bg $__podwire_0       just-bash has 0 and "bash" there
 //   exit             becomes  { __snapshot "$?"; exit; }       where a trap may want the variables
 //   wait, trap       become   __wait, __trap                   just-bash's own do nothing and cannot be replaced
+//   DIR/CMD          becomes  __path DIR/CMD                   so that scripts get shells of ours, and more than 9 arguments
 //   exec CMD         becomes  { CMD; exit $?; }
 //   time PIPELINE    becomes  a group that reads the virtual clock before and after
 //   $RANDOM $SECONDS ...      become command substitutions that ask the seed and the virtual clock
@@ -25,6 +26,7 @@ import {
   type FunctionDefNode,
   functionsIn,
   type GroupNode,
+  hasSlash,
   hasSubstitution,
   type IfNode,
   isBoth,
@@ -163,6 +165,10 @@ class Rewriter {
   }
 
   #simpleCommand(command: SimpleCommandNode): CommandNode {
+    if (command.name !== null && hasSlash(command.name)) {
+      command.args.unshift(command.name);
+      command.name = literalWord('__path');
+    }
     const name = literal(command.name);
     if (name === null) return command;
     if ((name === 'wait' || name === 'trap') && !this.#isFunction(name)) {
@@ -197,7 +203,7 @@ class Rewriter {
   }
 
   #isOurs(name: string): boolean {
-    return !this.#isFunction(name) && this.#host.isCommand(name.slice(name.lastIndexOf('/') + 1));
+    return !this.#isFunction(name) && this.#host.isCommand(name);
   }
 
   /** Redirects every command of these statements that writes to the terminal. */

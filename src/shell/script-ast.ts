@@ -92,6 +92,14 @@ export function literal(word: WordNode | null | undefined): string | null {
   return text;
 }
 
+/** The word has a slash of its own: as a command name it is a path. */
+export function hasSlash(word: WordNode): boolean {
+  return word.parts.some((part) => {
+    if (part.type === 'Literal' || part.type === 'SingleQuoted') return part.value.includes('/');
+    return part.type === 'DoubleQuoted' && hasSlash({ type: 'Word', parts: part.parts });
+  });
+}
+
 export function literalWord(text: string): WordNode {
   return { type: 'Word', parts: [{ type: 'Literal', value: text }] };
 }

@@ -10,7 +10,34 @@ export interface BashForm {
   readonly reports?: boolean;
 }
 
+const TEN = 'a b c d e f g h i j k';
+
 export const BASH_FORMS: readonly BashForm[] = [
+  {
+    name: 'more than nine arguments, everywhere',
+    source: `D=$(mktemp -d)
+printf '#!/bin/bash\\necho "$# \\${10} $*"; for x in "$@"; do echo -n "<$x>"; done; echo; exit 7\\n' > $D/s
+chmod +x $D/s
+$D/s ${TEN}; echo $?
+"$D/s" ${TEN} | tail -1
+cd $D && ./s ${TEN} > o; cat o
+f() { echo "$# $*"; printf '[%s]' "$@"; echo; }
+f ${TEN}
+set -- ${TEN}
+for x; do echo -n "$x,"; done; echo "$# \${11}"
+echo "$@" & wait
+bash -c 'echo "$# $*"' n ${TEN}
+bash $D/s ${TEN}`,
+  },
+  {
+    name: 'programs by their full path',
+    source: '/bin/echo a; /usr/bin/env true; echo $?; /bin/bash -c "exit 4"; echo $?; /bin/no-such; echo $?',
+  },
+  {
+    name: 'a script with jobs, called by its path',
+    source:
+      'D=$(mktemp -d)\nprintf \'#!/bin/bash\\nsleep 0.1 &\\nP=$!\\nwait $P; echo "$? ${0##*/} $1"\\n\' > $D/s\nchmod +x $D/s\n$D/s x\nchmod -x $D/s\n$D/s x; echo $?',
+  },
   { name: 'set -e stops at the first failure', source: 'set -e\necho a\nfalse\necho b' },
   {
     name: 'set -e lets a tested failure pass',
