@@ -64,7 +64,7 @@ export class CidrSet {
 
   #blocks(cidr: Ipv4Prefix): { first: number; last: number } | null {
     if (((cidr.address ^ this.cluster.address) & maskIpv4(this.cluster.length)) !== 0) return null;
-    if (cidr.length < this.cluster.length) return { first: 0, last: this.max - 1 };
+    if (cidr.length < this.cluster.length) return null;
     const shift = 32 - this.nodeMaskSize;
     const first = ((cidr.address - this.cluster.address) >>> 0) >>> shift;
     const blocks = cidr.length >= this.nodeMaskSize ? 1 : 2 ** (this.nodeMaskSize - cidr.length);

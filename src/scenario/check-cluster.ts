@@ -45,8 +45,8 @@ export function checkCluster(draft: Draft): ClusterPlan {
   checkNodes(draft, problems);
   checkCidrs(draft, nodes, problems);
   checkMtu(draft, problems);
-  const nodeNames = nodes.map((n) => n.name);
-  const podLabels = checkPods(draft, nodes, problems);
+  const nodeNames = [...new Set([...nodes.map((n) => n.name), ...draft.named.nodes])];
+  const podLabels = [...new Set([...checkPods(draft, nodes, problems), ...draft.named.pods])];
   checkCables(draft, nodeNames, problems);
   return { nodes, nodeNames, podLabels, problems };
 }
@@ -274,7 +274,7 @@ function checkPods(draft: Draft, nodes: readonly PlannedNode[], problems: Proble
     const { nodeName, hostNetwork } = pod.spec;
     const at = nodeName === undefined ? scheduleNode(counts) : names.indexOf(nodeName);
     if (at < 0) {
-      if (nodeName !== undefined) {
+      if (nodeName !== undefined && !draft.named.nodes.includes(nodeName)) {
         const near = nearestName(nodeName, names);
         problems.push(
           tree.problem([...path, 'spec', 'nodeName'], {

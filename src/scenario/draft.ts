@@ -2,6 +2,7 @@
 // overlaps (check-*.ts) run over it, so that a mistake in one place does not hide those in another.
 
 import type { z } from 'zod';
+import { DEFAULT_NAMESPACE, podLabel } from '../kube/cluster-spec.ts';
 import { explainIssues } from './explain.ts';
 import type { Problem } from './problem.ts';
 import { parseTime } from './quantity.ts';
@@ -29,6 +30,8 @@ export interface Draft {
   readonly cables: readonly (CableSpec | null)[];
   readonly capture: CaptureSpec | null;
   readonly steps: readonly (StepInput | null)[];
+  /** names of all nodes and pods of this file, even of those that are wrong elsewhere: references to them are no mistake */
+  readonly named: { readonly nodes: readonly string[]; readonly pods: readonly string[] };
   /** texts of `at`, even of steps that are wrong elsewhere */
   readonly times: readonly (number | null)[];
 }
@@ -65,6 +68,10 @@ export function parseDraft(tree: YamlTree): Parsed {
       cables: asList(raw.cables ?? null).map((value) => parsePart(cable, value)),
       capture: parsePart(capture, raw.capture ?? {}),
       steps: steps.map((value) => parsePart(step, value)),
+      named: {
+        nodes: asList(rawCluster.nodes ?? null).flatMap((n) => text(asMap(n).name)),
+        pods: asList(raw.pods ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
+      },
       times: steps.map((value) => {
         const at = asMap(value).at;
         return typeof at === 'string' ? parseTime(at) : null;
@@ -103,4 +110,14 @@ function asMap(value: PlainValue): { [key: string]: PlainValue } {
 
 function asList(value: PlainValue): PlainValue[] {
   return Array.isArray(value) ? value : [];
+}
+
+function text(value: PlainValue | undefined): string[] {
+  return typeof value === 'string' ? [value] : [];
+}
+
+function podName(metadata: { [key: string]: PlainValue }): string[] {
+  const { name, namespace } = metadata;
+  if (typeof name !== 'string') return [];
+  return [podLabel({ name, namespace: typeof namespace === 'string' ? namespace : DEFAULT_NAMESPACE })];
 }
