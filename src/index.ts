@@ -31,6 +31,26 @@ export { NetDevice, type Observer } from './link/device.ts';
 export { type Frame, frameBytes, view as arena } from './link/frame.ts';
 export { createVethPair } from './link/veth.ts';
 export { createVxlan, type Vxlan } from './overlay/vxlan.ts';
+export {
+  captureOutput,
+  formatProblem,
+  InputError,
+  type Judgement,
+  jsonReport,
+  junitReport,
+  type LoadOptions,
+  type LoadResult,
+  loadScenario,
+  type Problem,
+  type RunOptions,
+  type RunResult,
+  runScenario,
+  type Scenario,
+  ScenarioRun,
+  type Step,
+  type StepResult,
+  scenarioJsonSchema,
+} from './scenario/index.ts';
 export { NS_PER_MS, NS_PER_S, NS_PER_US, type Ns, RunOutcome, type Sim } from './sim/sim.ts';
 export { Machine } from './stack/machine.ts';
 export type { NetNamespace } from './stack/netns.ts';
