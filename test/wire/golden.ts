@@ -22,7 +22,7 @@ export const ECHO =
   '08004b1700d50001' +
   `75${ECHO_DATA}`;
 
-/** The same request on its way between the nodes: VNI 1, port 8472, no outer UDP checksum. */
+/** The same request on its way between the nodes: VNI 1, port 8472. */
 export const VXLAN_ECHO =
   '525400000102525400000101' +
   '0800' +

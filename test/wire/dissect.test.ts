@@ -1,0 +1,172 @@
+// Proves what a dissection of golden frames holds, that cut and lying headers are named at the layer where they stand with
+// the layers before them kept, and that fields give back the bytes.
+
+import { describe, expect, it } from 'vitest';
+import { packetRecord } from '../../src/capture/dissection.ts';
+import { encodeLayers } from '../../src/wire/dissect/encode.ts';
+import { type Dissection, dissectFrame } from '../../src/wire/dissect.ts';
+import { ARP_REPLY, ECHO, fromHex, TIME_EXCEEDED, toHex, UDP, VXLAN_ECHO } from './golden.ts';
+
+function names(d: Dissection): string {
+  return d.layers.map((l) => l.name).join(' ');
+}
+
+function record(d: Dissection): ReturnType<typeof packetRecord> {
+  const nothing = new Uint8Array(0);
+  const packet = { number: 1, interfaceIndex: 0, hasTime: false, timeSeconds: 0, timeNanos: 0, length: 0 };
+  return packetRecord({ ...packet, bytes: nothing, direction: 0, packetId: null, comments: [] }, undefined, d);
+}
+
+describe('dissectFrame', () => {
+  it('takes a VXLAN frame apart to the echo request inside, outer fields first', () => {
+    const d = dissectFrame(fromHex(VXLAN_ECHO));
+    expect(names(d)).toBe('eth ip udp vxlan eth ip icmp data');
+    expect(d.protocols).toBe('eth:ethertype:ip:udp:vxlan:eth:ethertype:ip:icmp:data');
+    expect(d.malformed).toBeNull();
+    expect(record(d)).toMatchObject({
+      'eth.src': ['52:54:00:00:01:01', '5e:00:00:00:00:01'],
+      'ip.src': ['10.0.1.1', '10.244.1.2'],
+      'ip.flags.df': ['0', '1'],
+      'ip.checksum.status': ['1', '1'],
+      'udp.dstport': '8472',
+      'udp.checksum.status': '1',
+      'vxlan.flags': '0x0800',
+      'vxlan.vni': '1',
+      'icmp.type': '8',
+      'icmp.ident': '213',
+      'icmp.ident_le': '54528',
+      'icmp.seq': '1',
+      'data.len': '56',
+    });
+  });
+
+  it('shows the packet that an ICMP error quotes as further layers, their checksums unverified', () => {
+    const d = dissectFrame(fromHex(TIME_EXCEEDED));
+    expect(d.layers.map((l) => (l.quoted ? `(${l.name})` : l.name)).join(' ')).toBe('eth ip icmp (ip) (icmp) (data)');
+    expect(record(d)).toMatchObject({
+      'ip.ttl': ['64', '1'],
+      'icmp.type': ['11', '8'],
+      'icmp.checksum.status': ['1', '2'],
+      'icmp.unused': '00:00:00:00',
+    });
+  });
+
+  it('gives ARP addresses by the names of their kind', () => {
+    expect(record(dissectFrame(fromHex(ARP_REPLY)))).toMatchObject({
+      'arp.opcode': '2',
+      'arp.src.hw_mac': '52:54:00:00:01:02',
+      'arp.dst.proto_ipv4': '10.0.1.1',
+    });
+    // Hardware addresses of two bytes (ARCNET has one, nobody two): octets then.
+    const odd = dissectFrame(fromHex(`${ARP_REPLY.slice(0, 28)}0007080002040001aabb0a000001ccdd0a000002`));
+    expect(odd.malformed).toBeNull();
+    expect(record(odd)).toMatchObject({
+      'arp.src.hw': 'aa:bb',
+      'arp.dst.hw': 'cc:dd',
+      'arp.dst.proto_ipv4': '10.0.0.2',
+    });
+  });
+
+  it('calls what it does not know data, never an error', () => {
+    for (const type of ['88b5', '86dd', '8847', '0600']) {
+      const d = dissectFrame(fromHex(`${ECHO.slice(0, 24)}${type}00112233`));
+      expect(names(d)).toBe('eth data');
+      expect(d.malformed).toBeNull();
+    }
+  });
+
+  it('reads padding and a trailer behind the payload', () => {
+    const padded = dissectFrame(fromHex(ARP_REPLY + '00'.repeat(18)));
+    expect(record(padded)['eth.padding']).toBe(Array.from({ length: 18 }, () => '00').join(':'));
+    const trailed = dissectFrame(fromHex(`${ECHO}deadbeef01020304`));
+    expect(record(trailed)).toMatchObject({ 'eth.trailer': 'de:ad:be:ef', 'eth.fcs': '0x01020304' });
+  });
+});
+
+/** The echo frame with bytes of the IPv4 header replaced: offset in the frame and value. */
+function broken(...changes: readonly (readonly [number, number])[]): Dissection {
+  const bytes = fromHex(ECHO);
+  for (const [at, value] of changes) bytes[at] = value;
+  return dissectFrame(bytes);
+}
+
+describe('a header that lies', () => {
+  it('is named at its layer, and the layers before it stay', () => {
+    const cases: [string, Dissection, string][] = [
+      ['IPv4 version 5', broken([14, 0x55]), 'eth ip'],
+      ['IPv4 header length 16', broken([14, 0x44]), 'eth ip'],
+      ['total length below the header', broken([16, 0], [17, 19]), 'eth ip'],
+      ['header longer than the packet', dissectFrame(fromHex(ECHO.slice(0, 68)).fill(0x4f, 14, 15)), 'eth ip'],
+      ['total length beyond the frame', broken([16, 1]), 'eth ip icmp data'],
+      ['header checksum', broken([24, 0]), 'eth ip icmp data'],
+    ];
+    for (const [what, d, layers] of cases) {
+      expect(d.malformed?.layer, what).toBe('ip');
+      expect(names(d), what).toBe(layers);
+      expect(d.layers[0]!.fields.map((f) => f.name)).toContain('eth.dst');
+    }
+  });
+
+  it('in UDP is named there', () => {
+    for (const [length, sound] of [
+      [0, false],
+      [7, false],
+      [9, false],
+    ] as const) {
+      const bytes = fromHex(UDP);
+      bytes[39] = length;
+      // No checksum, so that only the length speaks.
+      bytes[40] = bytes[41] = 0;
+      expect(dissectFrame(bytes).malformed === null, `length ${length}`).toBe(sound);
+      expect(dissectFrame(bytes).malformed?.layer).toBe('udp');
+    }
+  });
+
+  it('with total length 0 is a segmentation-offload frame: the rest of the frame is the packet', () => {
+    const d = broken([16, 0], [17, 0], [24, 0x8a], [25, 0xc8]);
+    expect(d.malformed).toBeNull();
+    expect(record(d)['ip.len']).toBe('84');
+    expect(toHex(encodeLayers(d.layers)).slice(32, 36)).toBe('0000');
+  });
+});
+
+describe('a frame cut at any length', () => {
+  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, VXLAN_ECHO, TIME_EXCEEDED })) {
+    it(`by the snap length is truncated, not malformed: ${what}`, () => {
+      const bytes = fromHex(frame);
+      const whole = dissectFrame(bytes);
+      for (let end = 0; end < bytes.length; end++) {
+        const d = dissectFrame(bytes.subarray(0, end), bytes.length);
+        expect(d.malformed, `${end} bytes`).toBeNull();
+        // What is there is what the whole frame has there.
+        const known = d.layers.filter((l) => l.name !== 'data').map((l) => l.name);
+        expect(whole.layers.map((l) => l.name).slice(0, known.length)).toEqual(known);
+      }
+    });
+
+    it(`before it was sent has lengths that lie, or a header too short: ${what}`, () => {
+      const bytes = fromHex(frame);
+      for (let end = 0; end < bytes.length; end++) {
+        expect(dissectFrame(bytes.subarray(0, end)).malformed, `${end} bytes`).not.toBeNull();
+      }
+    });
+  }
+});
+
+describe('encodeLayers', () => {
+  it.for([
+    ['ARP', ARP_REPLY],
+    ['ARP with padding', ARP_REPLY + '00'.repeat(18)],
+    ['echo with a trailer', `${ECHO}deadbeef01020304`],
+    ['UDP', UDP],
+    ['VXLAN', VXLAN_ECHO],
+    ['ICMP error', TIME_EXCEEDED],
+    ['QinQ', `${ECHO.slice(0, 24)}88a8b06481006fff${ECHO.slice(24)}`],
+    ['two service tags', `${ECHO.slice(0, 24)}88a8b06488a86fff${ECHO.slice(24)}`],
+    ['STP', '0180c200000052540000000100264242030000000000800052540000000100000000800052540000000180010000140002000f00'],
+  ])('gives back the bytes of %s', ([, text]) => {
+    const d = dissectFrame(fromHex(text!));
+    expect(d.malformed).toBeNull();
+    expect(toHex(encodeLayers(d.layers))).toBe(text);
+  });
+});
