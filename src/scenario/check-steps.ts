@@ -228,7 +228,7 @@ class StepCheck {
       try {
         new RegExp(pattern, 'm');
       } catch (error) {
-        const why = (error as Error).message.replace(/^Invalid regular expression: /, '');
+        const why = (error as Error).message.replace(/^.*: /s, '');
         this.#value(
           [...path, 'matches', ...(typeof matches === 'string' ? [] : [i])],
           `not a regular expression: ${why}`,

@@ -48,7 +48,7 @@ export function parseYaml(text: string, file: string): YamlSource {
     );
   }
   for (const error of [...document.errors, ...document.warnings]) {
-    problems.push(source.at(error.pos[0], explainYaml(error.code, text.slice(error.pos[0], error.pos[1]))));
+    problems.push(source.at(error.pos[0], explainYaml(error.code, foundAt(text, error))));
   }
   return { source, document, problems };
 }
@@ -102,6 +102,13 @@ function checkLimits(source: SourceText): Problem[] {
     }
   }
   return [];
+}
+
+/** What the error points at; for a key that stands twice the parser gives its first character only. */
+function foundAt(text: string, error: { readonly code: string; readonly pos: readonly [number, number] }): string {
+  const [from, to] = error.pos;
+  if (error.code !== 'DUPLICATE_KEY') return text.slice(from, to);
+  return /^(?:"[^"\n]*"|'[^'\n]*'|[^\s:,{}]+)/.exec(text.slice(from, from + 64))?.[0] ?? '';
 }
 
 /** Our words for what the parser found, by its code. */
