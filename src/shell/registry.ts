@@ -17,6 +17,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['ifconfig', 'route', 'netstat'], () => import('./commands/ifconfig.ts')],
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
+  [['traceroute'], () => import('./commands/traceroute.ts')],
   [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),
