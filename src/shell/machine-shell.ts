@@ -7,6 +7,7 @@ import { bashCommands } from './bash-command.ts';
 import type { ShellCommand } from './command.ts';
 import { EmulatedFs } from './emulated-fs.ts';
 import { jobCommands } from './jobs.ts';
+import { missingCommands } from './not-yet.ts';
 import { OpenFiles, type Streams } from './output.ts';
 import type { Process } from './process.ts';
 import { processCommands } from './process-commands.ts';
@@ -62,7 +63,7 @@ export class MachineShell {
     this.fs = new EmulatedFs(() => Number(wallClockNs(this.sim.now) / 1_000_000n));
     this.openFiles = new OpenFiles(this.fs);
     this.runner.beforeTurn = () => this.openFiles.flush();
-    const builtins = [
+    const own = [
       ...bashCommands,
       ...jobCommands,
       ...processCommands,
@@ -70,7 +71,8 @@ export class MachineShell {
       ...systemCommands,
       ...extraCommands,
     ];
-    this.#builtins = new Map(builtins.map((c) => [c.name, c]));
+    const missing = missingCommands((name) => hasCommand(name) || own.some((c) => c.name === name));
+    this.#builtins = new Map([...own, ...missing].map((c) => [c.name, c]));
     this.#names = [...new Set([...this.#builtins.keys(), ...commandNames()])];
     this.fs.put('/etc/hostname', `${machine.name}\n`);
   }

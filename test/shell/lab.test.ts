@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { CaptureReader } from '../../src/capture/reader.ts';
 import { registerLab } from '../../src/cli/lab.ts';
 import { createProgram, runProgram } from '../../src/cli/program.ts';
 
@@ -121,6 +122,51 @@ describe('podwire lab SCRIPT', () => {
       expect(await lab(script('true'), ...wrong)).toBe(2);
       expect(errors).not.toContain('    at ');
     }
+  });
+});
+
+describe('a network made by a script', () => {
+  const NETWORK = `
+    set -e
+    for n in a b; do ip netns add $n; ip -n $n link set lo up; done
+    ip -n a link add eth0 type veth peer name eth0 netns b
+    ip -n a addr add 192.0.2.1/24 dev eth0; ip -n b addr add 192.0.2.2/24 dev eth0
+    ip -n a link set eth0 up; ip -n b link set eth0 up
+    ip netns exec b $TOOLS/udpecho.py 9000 & E=$!
+    ip netns exec a ping -c 3 192.0.2.2 > /tmp/ping.txt & P=$!
+    sleep 1.5
+    grep -c "bytes from" /tmp/ping.txt
+    ip netns exec a $TOOLS/udpsend.py 192.0.2.2 9000 --sport 40000 --sizes 1,20 --df dont --tos 8 --ttl 9 --wait 1
+    wait $P; echo "rc $?"; tail -2 /tmp/ping.txt | head -1
+    kill $E
+    ip netns exec a iptables -L || echo "no iptables"
+  `;
+
+  it('carries ping and UDP, is captured with --out, and repeats to the byte', async () => {
+    const path = script(NETWORK, 'net.sh');
+    expect(await lab(path, '--out', join(directory, 'one'))).toBe(0);
+    const first = written;
+    expect(first.split('\n')).toEqual([
+      '2',
+      'sent 1 bytes -> reply 1 bytes from 192.0.2.2:9000 same=True',
+      'sent 20 bytes -> reply 20 bytes from 192.0.2.2:9000 same=True',
+      'rc 0',
+      expect.stringContaining('3 packets transmitted, 3 received, 0% packet loss'),
+      'no iptables',
+      '',
+    ]);
+    expect(errors).toContain('iptables: podwire does not emulate this command yet\n');
+    expect(await lab(path, '--out', join(directory, 'two'))).toBe(0);
+    expect(written).toBe(first);
+    const bytes = readFileSync(join(directory, 'one', 'net.pcapng'));
+    expect(readFileSync(join(directory, 'two', 'net.pcapng')).equals(bytes)).toBe(true);
+    const reader = new CaptureReader(bytes);
+    let packets = 0;
+    while (reader.next() !== null) packets++;
+    expect(reader.error).toBeNull();
+    expect(reader.interfaces.map((i) => i.name)).toEqual(['a/eth0', 'b/eth0']);
+    // At each end: one ARP exchange, three pings, two datagrams, each with its answer.
+    expect(packets).toBeGreaterThanOrEqual(2 * 2 * (1 + 3 + 2));
   });
 });
 
