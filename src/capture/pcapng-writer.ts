@@ -6,7 +6,8 @@
 //
 //   type length | if time time caplen len | bytes, padded | comments ... | flags 8 | packet id 12 | end 4 | length
 
-import { type Frame, frameEnd, frameStart } from '../link/frame.ts';
+import type { Frame } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
 import type { Ns } from '../sim/sim.ts';
 import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE, UNIT_FILLERS_MAX } from './block-buffer.ts';
 import { COMMENT_MAX, encodeText } from './block-builder.ts';
@@ -21,6 +22,9 @@ import {
 import { BlockType, Option, padded } from './pcapng.ts';
 import { interfaceDescription, interfaceStatistics, nameResolution } from './pcapng-blocks.ts';
 import type { CaptureSink } from './sink.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart } = frames;
 
 // Enhanced packet block: offsets from its start, and from its end.
 const EPB_INTERFACE = 8;

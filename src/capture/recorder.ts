@@ -10,7 +10,8 @@ import { join } from 'node:path';
 import { DropReason, dropReasonName, dropReasonText } from '../base/drop-reason.ts';
 import { VERSION } from '../base/version.ts';
 import { DeviceKind, type LinkHost, type NetDevice } from '../link/device.ts';
-import { type Frame, framePacketId } from '../link/frame.ts';
+import type { Frame } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
 import { UNIT_LARGE, UNIT_SMALL } from './block-buffer.ts';
 import { matchesLabel } from './glob.ts';
 import { type Direction, type NameEntry, NO_RECORD, type PacketWriter } from './packet-writer.ts';
@@ -19,6 +20,9 @@ import { sectionHeader } from './pcapng-blocks.ts';
 import { PcapngWriter } from './pcapng-writer.ts';
 import { type CaptureSink, openFileSink } from './sink.ts';
 import { attachTap, detachTap, type Tap } from './tap.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { framePacketId } = frames;
 
 /** Comments that wait for the first record of their packet (choice); more are counted as unplaced. */
 const WAITING_MAX = 1_024;

@@ -5,12 +5,17 @@ import { formatMac, macOf } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { MISSING } from '../base/int-table.ts';
 import { jiffiesAt } from '../sim/jiffies.ts';
-import { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE } from '../wire/ethernet.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import type { Bridge } from './bridge.ts';
 import { BridgePacket, flood, forward } from './bridge-forward.ts';
 import { type BridgePort, PortState } from './bridge-port.ts';
 import { FdbFlag } from './fdb.ts';
-import { type Frame, frameEnd, frameStart, view } from './frame.ts';
+import type { Frame } from './frame.ts';
+import * as frames from './frame.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE } = ethernet;
+const { frameEnd, frameStart, view } = frames;
 
 /** 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10) */
 const LINK_LOCAL_HI = 0x0180;

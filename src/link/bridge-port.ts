@@ -6,7 +6,11 @@ import { KernelTimer } from '../sim/jiffies.ts';
 import type { Bridge } from './bridge.ts';
 import { bridgeInput } from './bridge-input.ts';
 import { DeviceEvent, type Handler, type NetDevice } from './device.ts';
-import { type Frame, frameEnd, frameStart } from './frame.ts';
+import type { Frame } from './frame.ts';
+import * as frames from './frame.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart } = frames;
 
 /** BR_STATE_* (include/uapi/linux/if_bridge.h). Without STP the others occur only when a person sets them. */
 export const PortState = { DISABLED: 0, LISTENING: 1, LEARNING: 2, FORWARDING: 3, BLOCKING: 4 } as const;

@@ -10,9 +10,13 @@ import { DropReason } from '../base/drop-reason.ts';
 import type { Rng } from '../base/rng.ts';
 import type { DelayLine, Ns } from '../sim/sim.ts';
 import type { LinkHost, NetDevice, WrappingTransmitter } from './device.ts';
-import { cloneFrame, type Frame, frameEnd, frameStart, NO_FRAME, u8 } from './frame.ts';
+import * as frames from './frame.ts';
+import { cloneFrame, type Frame } from './frame.ts';
 import { CLEAN, drawDelay, type Impairment, LossModel, serialisation } from './impairment.ts';
 import { VETH_DELAY, type VethEnd } from './veth.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, NO_FRAME, u8 } = frames;
 
 /** Ethernet header and one VLAN tag beside the MTU: is_skb_forwardable() (net/core/dev.c), as for a plain veth. */
 const L2_ALLOWANCE = 18;

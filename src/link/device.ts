@@ -16,7 +16,11 @@ import { macHi, macLo } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import type { Rng } from '../base/rng.ts';
 import type { FrameReceiver, Sim } from '../sim/sim.ts';
-import { type Frame, frameEnd, frameStart, freeFrame } from './frame.ts';
+import * as frames from './frame.ts';
+import { type Frame, freeFrame } from './frame.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart } = frames;
 
 /** What devices and namespaces need of the world around them. */
 export interface LinkHost {

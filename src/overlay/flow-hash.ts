@@ -5,18 +5,15 @@
 // The kernel's function is SipHash over a key drawn at boot; ours is an integer mix over the machine's seeded secret:
 // which port comes out is chance there and here, that equal flows share it is not.
 
-import { view } from '../link/frame.ts';
-import { ETH_HEADER, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
-import {
-  IPV4_DESTINATION,
-  IPV4_FRAGMENT,
-  IPV4_HEADER,
-  IPV4_MF,
-  IPV4_OFFSET,
-  IPV4_PROTOCOL,
-  IPV4_SOURCE,
-  IpProtocol,
-} from '../wire/ipv4.ts';
+import * as frames from '../link/frame.ts';
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { view } = frames;
+const { ETH_HEADER, ETH_TYPE, EtherType } = ethernet;
+const { IPV4_DESTINATION, IPV4_FRAGMENT, IPV4_HEADER, IPV4_MF, IPV4_OFFSET, IPV4_PROTOCOL, IPV4_SOURCE, IpProtocol } =
+  ipv4;
 
 function mix(h: number, k: number): number {
   let x = Math.imul(h ^ k, 0x7feb352d);

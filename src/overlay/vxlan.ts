@@ -12,17 +12,8 @@ import { formatMac, MAC_ZERO, type Mac, macOf } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { IntTable, MISSING } from '../base/int-table.ts';
 import { DeviceEvent, DeviceKind, NetDevice, type Transmitter } from '../link/device.ts';
-import {
-  cloneFrame,
-  type Frame,
-  frameDepth,
-  frameEnd,
-  frameStart,
-  headroom,
-  NO_FRAME,
-  sumArena,
-  view,
-} from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { cloneFrame, type Frame, headroom, sumArena } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
@@ -34,9 +25,20 @@ import { type Dst, DstKind } from '../stack/route-cache.ts';
 import { PORT_HIGH, PORT_LOW } from '../stack/socket-table.ts';
 import { UdpSocket } from '../stack/udp-socket.ts';
 import { finishUdp, pseudoSum, update16 } from '../wire/checksum.ts';
-import { ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
-import {
-  checkIpv4,
+import * as ethernet from '../wire/ethernet.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { checkIpv4, writeIpv4Header } from '../wire/ipv4.ts';
+import * as udpHeader from '../wire/udp.ts';
+import { writeUdp } from '../wire/udp.ts';
+import * as vxlanHeader from '../wire/vxlan.ts';
+import { checkVxlan, vxlanVni, writeVxlan } from '../wire/vxlan.ts';
+import { flowHash, flowSourcePort } from './flow-hash.ts';
+import { VxlanFdb, type VxlanRemote } from './vxlan-fdb.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameDepth, frameEnd, frameStart, NO_FRAME, view } = frames;
+const { ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } = ethernet;
+const {
   IPV4_CHECKSUM,
   IPV4_DESTINATION,
   IPV4_DF,
@@ -46,21 +48,9 @@ import {
   IPV4_TOS,
   IPV4_TTL,
   IpProtocol,
-  writeIpv4Header,
-} from '../wire/ipv4.ts';
-import { UDP_HEADER, writeUdp } from '../wire/udp.ts';
-import {
-  checkVxlan,
-  VXLAN_FLAG_VNI,
-  VXLAN_HEADER,
-  VXLAN_OVERHEAD,
-  VXLAN_PORT_LINUX,
-  VXLAN_VNI,
-  vxlanVni,
-  writeVxlan,
-} from '../wire/vxlan.ts';
-import { flowHash, flowSourcePort } from './flow-hash.ts';
-import { VxlanFdb, type VxlanRemote } from './vxlan-fdb.ts';
+} = ipv4;
+const { UDP_HEADER } = udpHeader;
+const { VXLAN_FLAG_VNI, VXLAN_HEADER, VXLAN_OVERHEAD, VXLAN_PORT_LINUX, VXLAN_VNI } = vxlanHeader;
 
 /** Bytes in front of the inner frame: IPv4, UDP, VXLAN. */
 const OUTER = IPV4_HEADER + UDP_HEADER + VXLAN_HEADER;

@@ -5,8 +5,9 @@ import { type Ipv4, maskIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import { bridgeOf } from '../link/bridge.ts';
 import { DeviceKind, type Handler, type NetDevice } from '../link/device.ts';
-import { type Frame, frameEnd, frameStart, freeFrame, view } from '../link/frame.ts';
-import { ETH_HEADER, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
+import * as frames from '../link/frame.ts';
+import { type Frame, freeFrame } from '../link/frame.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import { arpInput } from './arp.ts';
 import { Scope } from './fib.ts';
 import { ipInput } from './ip-input.ts';
@@ -14,6 +15,10 @@ import type { NeighParameters } from './neigh-parameters.ts';
 import type { NetNamespace } from './netns.ts';
 import type { PacketSocket } from './packet-socket.ts';
 import type { DeviceConf } from './sysctl.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, view } = frames;
+const { ETH_HEADER, ETH_TYPE, EtherType } = ethernet;
 
 /** skb->pkt_type: for whom a frame is, by its destination MAC (net/ethernet/eth.c eth_type_trans). */
 export const PacketType = { HOST: 0, BROADCAST: 1, MULTICAST: 2, OTHERHOST: 3 } as const;

@@ -2,14 +2,19 @@
 // first, the MTU before the TTL is decremented, so that an ICMP error quotes the packet as it came.
 
 import { DropReason } from '../base/drop-reason.ts';
-import { type Frame, frameEnd, frameStart, view } from '../link/frame.ts';
+import type { Frame } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_SOURCE, IPV4_TTL } from '../wire/ipv4.ts';
+import * as ipv4 from '../wire/ipv4.ts';
 import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import { endPacket, ipOutput } from './ip-output.ts';
 import type { Dst } from './route-cache.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, view } = frames;
+const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_SOURCE, IPV4_TTL } = ipv4;
 
 /** Code of TIME_EXCEEDED: TTL exceeded in transit (RFC 792). */
 const TTL_EXCEEDED = 0;

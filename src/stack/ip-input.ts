@@ -2,12 +2,25 @@
 
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
-import { type Frame, frameEnd, frameStart, NO_FRAME, sumArena, u16, u32, view } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { type Frame, sumArena } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { fold } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import {
-  checkIpv4,
+import * as ipv4 from '../wire/ipv4.ts';
+import { checkIpv4 } from '../wire/ipv4.ts';
+import { icmpReceive } from './icmp-receive.ts';
+import { icmpSend } from './icmp-send.ts';
+import { type InDevice, PacketType } from './in-device.ts';
+import { ipForward } from './ip-forward.ts';
+import { optionsInput } from './ip-options.ts';
+import { DstKind } from './route-cache.ts';
+import { InputVerdict } from './route-input.ts';
+import { udpReceive } from './udp-receive.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, NO_FRAME, u16, u32, view } = frames;
+const {
   IPV4_DESTINATION,
   IPV4_FRAGMENT,
   IPV4_HEADER,
@@ -17,15 +30,7 @@ import {
   IPV4_PROTOCOL,
   IPV4_SOURCE,
   IpProtocol,
-} from '../wire/ipv4.ts';
-import { icmpReceive } from './icmp-receive.ts';
-import { icmpSend } from './icmp-send.ts';
-import { type InDevice, PacketType } from './in-device.ts';
-import { ipForward } from './ip-forward.ts';
-import { optionsInput } from './ip-options.ts';
-import { DstKind } from './route-cache.ts';
-import { InputVerdict } from './route-input.ts';
-import { udpReceive } from './udp-receive.ts';
+} = ipv4;
 
 /** 224.0.0.1: every host is a member (RFC 1112 section 4). */
 const ALL_HOSTS: Ipv4 = 0xe0000001 | 0;

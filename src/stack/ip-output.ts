@@ -3,25 +3,18 @@
 
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
-import {
-  allocFrame,
-  type Frame,
-  frameEnd,
-  frameMark,
-  framePacketId,
-  frameStart,
-  freeFrame,
-  NO_FRAME,
-  sumArena,
-  u8,
-  view,
-} from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { allocFrame, type Frame, freeFrame, sumArena } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } from '../wire/ipv4.ts';
+import * as ipv4 from '../wire/ipv4.ts';
 import { icmpSend } from './icmp-send.ts';
 import type { NetNamespace } from './netns.ts';
 import type { Dst } from './route-cache.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameMark, framePacketId, frameStart, NO_FRAME, u8, view } = frames;
+const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
 
 /** Longest IPv4 packet. */
 export const IP_MAX = 65_535;

@@ -14,13 +14,18 @@ import { DropReason } from '../base/drop-reason.ts';
 import { MISSING, PairTable } from '../base/int-table.ts';
 import type { Rng } from '../base/rng.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
-import { type Frame, frameEnd, frameStart, freeFrame, NO_FRAME, view } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { type Frame, freeFrame } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import type { Ns } from '../sim/sim.ts';
-import { ETH_HEADER, EtherType } from '../wire/ethernet.ts';
+import * as ethernet from '../wire/ethernet.ts';
 import { RouteType } from './fib.ts';
 import type { InDevice } from './in-device.ts';
 import type { NetNamespace } from './netns.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, NO_FRAME, view } = frames;
+const { ETH_HEADER, EtherType } = ethernet;
 
 /** NUD_* (include/uapi/linux/neighbour.h). */
 export const Nud = {

@@ -2,14 +2,21 @@
 // ICMP port unreachable (RFC 1122 section 4.1.3.1).
 
 import { DropReason } from '../base/drop-reason.ts';
-import { type Frame, frameEnd, frameStart, freeFrame, sumArena, view } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { type Frame, freeFrame, sumArena } from '../link/frame.ts';
 import { fold, pseudoSum } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import { IPV4_DESTINATION, IPV4_SOURCE, IpProtocol } from '../wire/ipv4.ts';
-import { checkUdp, UDP_CHECKSUM, UDP_DESTINATION, UDP_HEADER, UDP_LENGTH, UDP_SOURCE } from '../wire/udp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import * as udpHeader from '../wire/udp.ts';
+import { checkUdp } from '../wire/udp.ts';
 import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import { Snmp } from './snmp.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameEnd, frameStart, view } = frames;
+const { IPV4_DESTINATION, IPV4_SOURCE, IpProtocol } = ipv4;
+const { UDP_CHECKSUM, UDP_DESTINATION, UDP_HEADER, UDP_LENGTH, UDP_SOURCE } = udpHeader;
 
 /** The packet in `frame` (frameStart at its IPv4 header) carries UDP from `at`. Takes ownership. */
 export function udpReceive(idev: InDevice, frame: Frame, at: number): void {

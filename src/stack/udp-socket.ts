@@ -7,11 +7,14 @@
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
-import { allocFrame, frameStart, NO_FRAME, sumArena, u8, view } from '../link/frame.ts';
+import * as frames from '../link/frame.ts';
+import { allocFrame, sumArena } from '../link/frame.ts';
 import { finishUdp, pseudoSum } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import { IPV4_DESTINATION, IPV4_DF, IPV4_HEADER, IpProtocol, writeIpv4Header } from '../wire/ipv4.ts';
-import { UDP_DESTINATION, UDP_HEADER, writeUdp } from '../wire/udp.ts';
+import * as ipv4 from '../wire/ipv4.ts';
+import { writeIpv4Header } from '../wire/ipv4.ts';
+import * as udpHeader from '../wire/udp.ts';
+import { writeUdp } from '../wire/udp.ts';
 import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
 import type { InDevice } from './in-device.ts';
 import { ipLocalOut } from './ip-output.ts';
@@ -20,6 +23,11 @@ import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { type Dst, DstKind } from './route-cache.ts';
 import { Snmp } from './snmp.ts';
 import type { IcmpError, ProtocolHandler } from './socket-table.ts';
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameStart, NO_FRAME, u8, view } = frames;
+const { IPV4_DESTINATION, IPV4_DF, IPV4_HEADER, IpProtocol } = ipv4;
+const { UDP_DESTINATION, UDP_HEADER } = udpHeader;
 
 /** net.core.rmem_default, bytes of buffer. */
 const RECEIVE_BUFFER = 212_992;
