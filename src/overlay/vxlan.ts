@@ -21,7 +21,7 @@ import type { InDevice } from '../stack/in-device.ts';
 import { endPacket, ipLocalOut } from '../stack/ip-output.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import { updatePathMtu } from '../stack/path-mtu.ts';
-import { type Dst, DstKind } from '../stack/route-cache.ts';
+import { DstKind } from '../stack/route-cache.ts';
 import { PORT_HIGH, PORT_LOW } from '../stack/socket-table.ts';
 import { UdpSocket } from '../stack/udp-socket.ts';
 import { finishUdp, pseudoSum, update16 } from '../wire/checksum.ts';
@@ -293,7 +293,7 @@ export class Vxlan implements Transmitter {
     port.add(this);
     if (this.ageing !== 0) this.#cleanup.arm(CLEANUP);
     if (isMulticastIpv4(this.remote) && this.link !== null) {
-      this.netns.sockets.join(this.netns.inDevice(this.link), this.remote);
+      this.netns.igmp.join(this.netns.inDevice(this.link), this.remote);
     }
   }
 
@@ -307,7 +307,7 @@ export class Vxlan implements Transmitter {
     }
     this.#cleanup.cancel();
     if (isMulticastIpv4(this.remote) && this.link !== null) {
-      this.netns.sockets.leave(this.netns.inDevice(this.link), this.remote);
+      this.netns.igmp.leave(this.netns.inDevice(this.link), this.remote);
     }
     // vxlan_flush: what was learnt goes, what was set stays.
     for (const entry of this.fdb.entries()) if (entry.state === 'reachable') this.fdb.remove(entry);

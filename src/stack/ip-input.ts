@@ -1,6 +1,6 @@
 // IPv4 input (net/ipv4/ip_input.c): checked once, routed, delivered here or forwarded.
 
-import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
 import { type Frame, sumArena } from '../link/frame.ts';
@@ -31,9 +31,6 @@ const {
   IPV4_SOURCE,
   IpProtocol,
 } = ipv4;
-
-/** 224.0.0.1: every host is a member (RFC 1112 section 4). */
-const ALL_HOSTS: Ipv4 = 0xe0000001 | 0;
 
 /** True when the 20-byte header at `at` (even) sums to all ones: its checksum is right. */
 function headerSumOk(at: number): boolean {
@@ -91,7 +88,7 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
   } else if (verdict === InputVerdict.LOCAL || verdict === InputVerdict.BROADCAST) {
     ipLocalDeliver(idev, frame);
   } else if (verdict === InputVerdict.MULTICAST) {
-    if (destination === ALL_HOSTS || netns.sockets.isMember(idev, destination)) ipLocalDeliver(idev, frame);
+    if (netns.igmp.isMember(idev, destination)) ipLocalDeliver(idev, frame);
     else dev.end(frame, DropReason.IP_MULTICAST_NOT_MEMBER);
   } else if (verdict === InputVerdict.ERROR) {
     ipError(idev, frame, type, router.dst!.kind);

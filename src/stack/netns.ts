@@ -4,6 +4,7 @@
 
 import { type Ipv4, maskIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
+import { bridgeOf } from '../link/bridge.ts';
 import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
 import { type Frame, frameEnd, freeFrame } from '../link/frame.ts';
 import { createLoopback } from '../link/loopback.ts';
@@ -13,6 +14,7 @@ import { announceAddresses, arpSolicit } from './arp.ts';
 import { Fib, type NextHop, RouteType, Scope, Table } from './fib.ts';
 import { IcmpRateLimit } from './icmp-rate-limit.ts';
 import { linkFailure } from './icmp-send.ts';
+import { ALL_SNOOPERS, Igmp } from './igmp.ts';
 import { InDevice, type InetAddress } from './in-device.ts';
 import { IpIdentification } from './ip-identification.ts';
 import { Reassembly } from './ip-reassembly.ts';
@@ -39,6 +41,7 @@ export class NetNamespace {
   readonly reassembly: Reassembly;
   readonly ipId: IpIdentification;
   readonly sockets: SocketTable;
+  readonly igmp = new Igmp();
   /** Learnt path MTUs and redirects, by destination (`ip route show cache`). */
   readonly pathExceptions = new Map<Ipv4, PathException>();
   /** Netfilter's way in; null while there are no rules. */
@@ -116,6 +119,7 @@ export class NetNamespace {
     this.#removeRoutes((nexthop) => nexthop.out === idev);
     this.neighbours.flushDevice(idev, false);
     for (const socket of [...idev.packetSockets]) socket.close();
+    this.igmp.forget(idev);
     dev.unlisten(this.#onDevice);
     this.#inDevices.delete(dev);
     this.sysctl.forget(dev.name);
@@ -137,6 +141,8 @@ export class NetNamespace {
         this.#linkUp(idev);
         break;
       case DeviceEvent.DOWN:
+        if (idev.dev.kind === DeviceKind.BRIDGE) this.igmp.leave(idev, ALL_SNOOPERS);
+        this.igmp.down(idev);
         // fib_disable_ip and arp_ifdown: routes through it go, local ones stay.
         this.#removeRoutes((nexthop) => nexthop.out === idev && nexthop.scope !== Scope.NOWHERE);
         this.neighbours.flushDevice(idev, false);
@@ -167,6 +173,8 @@ export class NetNamespace {
     for (const ifa of idev.addresses) this.#addAddressRoutes(idev, ifa);
     this.fib.touch();
     if (idev.arpNotify) announceAddresses(idev);
+    // br_multicast_join_snoopers
+    if (bridgeOf(idev.dev)?.mcastSnooping === true) this.igmp.join(idev, ALL_SNOOPERS);
   }
 
   // -- addresses -------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // The sockets of a namespace and how packets find them (net/ipv4/udp.c, ping.c, inet_hashtables.c), the protocols beside
-// UDP and ICMP (tunnels, TCP on its own floor), and group membership.
+// UDP and ICMP (tunnels, TCP on its own floor).
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { IntTable, MISSING } from '../base/int-table.ts';
@@ -44,7 +44,6 @@ export class SocketTable {
   readonly #freeBuckets: number[] = [];
   readonly #ping = new Map<number, PingSocket>();
   readonly #protocols = new Map<number, { input: ProtocolHandler; error: ErrorHandler | null }>();
-  readonly #groups = new Map<InDevice, Map<Ipv4, number>>();
   #rng: Rng | null = null;
 
   constructor(netns: NetNamespace) {
@@ -187,29 +186,6 @@ export class SocketTable {
 
   protocol(protocol: number): ProtocolHandler | null {
     return this.#protocols.get(protocol)?.input ?? null;
-  }
-
-  // -- groups ----------------------------------------------------------------------------------------------------
-
-  /** Joins a group on a device; counted, as several sockets may. */
-  join(idev: InDevice, group: Ipv4): void {
-    let groups = this.#groups.get(idev);
-    if (groups === undefined) {
-      groups = new Map();
-      this.#groups.set(idev, groups);
-    }
-    groups.set(group, (groups.get(group) ?? 0) + 1);
-  }
-
-  leave(idev: InDevice, group: Ipv4): void {
-    const groups = this.#groups.get(idev);
-    const n = groups?.get(group) ?? 0;
-    if (n > 1) groups!.set(group, n - 1);
-    else groups?.delete(group);
-  }
-
-  isMember(idev: InDevice, group: Ipv4): boolean {
-    return this.#groups.get(idev)?.has(group) ?? false;
   }
 
   dispose(): void {
