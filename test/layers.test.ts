@@ -47,7 +47,7 @@ const FORBIDDEN_EMULATED: [RegExp, string][] = [
   [/\bprocess\./, 'the host process: what the world needs is given to it'],
   [/\bconsole\./, 'the terminal: report to the observer'],
   [
-    /\bawait\b|\bnew Promise\b|\basync\b/,
+    /(?<![#.\w$])(?:await|async)\b|\bnew Promise\b/,
     'promises: the event queue drives everything (allowed in shell/, tap/, cli/)',
   ],
 ];
