@@ -26,9 +26,8 @@ export const EtherType = {
 /** Stacked tags that are believed (802.1Q allows any number; Linux' __vlan_get_protocol_offset stops at 8). */
 export const VLAN_TAGS_MAX = 8;
 
-/** VLAN tag fields, offsets from the tag's TPID. */
+/** Tag control information, offset from the tag's TPID. */
 export const VLAN_TCI = 2;
-export const VLAN_NEXT_TYPE = 4;
 
 /** Types below this are 802.3 lengths (IEEE 802.3 clause 3.2.6). */
 export const ETH_TYPE_MIN = 1536;
@@ -91,12 +90,6 @@ export function writeVlanTag(
   view.setUint16(at, tpid);
   view.setUint16(at + VLAN_TCI, (priority << 13) | (dei << 12) | id);
 }
-
-/** Logical link control behind an 802.3 length (IEEE 802.2). */
-export const LLC_HEADER = 3;
-export const LLC_DSAP = 14;
-export const LLC_SSAP = 15;
-export const LLC_CONTROL = 16;
 
 /** True when the type field holds an 802.3 length; then LLC follows. */
 export function isEthernetLength(type: number): boolean {

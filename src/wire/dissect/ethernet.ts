@@ -1,10 +1,10 @@
-// Dissection of Ethernet II, IEEE 802.3 with LLC/SNAP (IEEE 802.2, RFC 1042), 802.1Q and 802.1ad tags, and of what
-// stands behind the payload: padding to 60 bytes, a trailer, perhaps a frame check sequence.
+// Dissection of Ethernet II, IEEE 802.3, 802.1Q and 802.1ad tags, and of what stands behind the payload: padding to 60 bytes, a trailer, perhaps a frame check sequence.
 
 import { formatMac } from '../../addr/mac.ts';
 import { ETH_TYPE_MIN, EtherType, readMac, VLAN_TAGS_MAX } from '../ethernet.ts';
 import { dissectData } from './data.ts';
-import { colonHex, type Dissector, hex8, hex16, type LayerReader } from './dissection.ts';
+import { colonHex, type Dissector, hex16, type LayerReader } from './dissection.ts';
+import { dissectLlc } from './llc.ts';
 
 /** Tag protocol identifiers: 802.1Q, 802.1ad, and the old stacking values that switches still send. */
 const TAGS: ReadonlySet<number> = new Set([EtherType.VLAN, EtherType.QINQ, 0x9100]);
@@ -13,6 +13,7 @@ const TAGS: ReadonlySet<number> = new Set([EtherType.VLAN, EtherType.QINQ, 0x910
 const LENGTH_MAX = 1500;
 /** Smallest frame without its check sequence (IEEE 802.3 clause 4.4.2: 64 bytes with it). */
 const FRAME_MIN = 60;
+/** Cisco FabricPath's EtherType. */
 const TYPE_FABRICPATH = 0x8903;
 /** A frame of this length needs no padding, so four bytes behind its payload may be its check sequence. */
 const FCS_GUESS_MIN = 64;
@@ -46,6 +47,7 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
     return;
   }
   d.tags = 0;
+  // What is left of a quote is no frame yet.
   if (d.quoted && Math.min(end, d.bytes.length) - at < 14) {
     dissectData(d, at, end);
     return;
@@ -68,11 +70,11 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
   }
   if (type >= ETH_TYPE_MIN || type === 0) {
     r.add('eth.type', hex16(type));
-    trailer(r, at, dissectTyped(d, at, type, r.at, end), 'eth.trailer', mayHaveFcs);
-  } else if (type > 0 && type <= LENGTH_MAX) {
+    trailer(r, dissectTyped(d, type, r.at, end), 'eth.trailer', mayHaveFcs);
+  } else if (type <= LENGTH_MAX) {
     r.add('eth.len', type);
     if (r.at + type > end) r.flaw(`length ${type} exceeds the ${end - r.at} bytes that are there`);
-    trailer(r, at, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
+    trailer(r, dissectSized(d, r.at, Math.min(end, r.at + type)), 'eth.trailer', mayHaveFcs);
   } else {
     r.add('eth.invalid_lentype', hex16(type));
     dissectData(d, r.at, end);
@@ -81,9 +83,9 @@ function frame(d: Dissector, at: number, end: number, mayHaveFcs: boolean): void
 }
 
 /** The payload of an EtherType; returns its end. */
-function dissectTyped(d: Dissector, frameAt: number, type: number, at: number, end: number): number {
+function dissectTyped(d: Dissector, type: number, at: number, end: number): number {
   d.protocols.push('ethertype');
-  if (TAGS.has(type)) return dissectTag(d, frameAt, type, at, end);
+  if (TAGS.has(type)) return dissectTag(d, type, at, end);
   const next = d.tables.etherTypes.get(type);
   if (next === undefined) {
     dissectData(d, at, end);
@@ -93,7 +95,7 @@ function dissectTyped(d: Dissector, frameAt: number, type: number, at: number, e
 }
 
 /** One tag: TCI and the type or length behind it. Two 802.1ad tags in a row are one layer, as tshark has it. */
-function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end: number): number {
+function dissectTag(d: Dissector, tpid: number, at: number, end: number): number {
   const stag = tpid === EtherType.QINQ;
   const name = stag ? 'ieee8021ad' : 'vlan';
   const r = d.layer(name, stag ? 'IEEE 802.1ad' : '802.1Q Virtual LAN', at, end);
@@ -116,8 +118,8 @@ function dissectTag(d: Dissector, frameAt: number, tpid: number, at: number, end
   const sized = !stag && type <= LENGTH_MAX;
   r.add(sized ? 'vlan.len' : stag ? 'ieee8021ah.etype' : 'vlan.etype', sized ? type : hex16(type));
   if (sized && r.at + type > end) r.flaw(`length ${type} exceeds the ${end - r.at} bytes that are there`);
-  const inner = sized ? dissectSized(d, r.at, Math.min(end, r.at + type)) : dissectTyped(d, frameAt, type, r.at, end);
-  trailer(r, frameAt, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
+  const inner = sized ? dissectSized(d, r.at, Math.min(end, r.at + type)) : dissectTyped(d, type, r.at, end);
+  trailer(r, inner, stag ? 'ieee8021ah.trailer' : 'vlan.trailer', false);
   return end;
 }
 
@@ -145,52 +147,6 @@ function dissectSized(d: Dissector, at: number, end: number): number {
   return end;
 }
 
-/** Organisation whose protocol identifiers have a name of their own in tshark. */
-const OUI_CISCO = 0x00000c;
-/** Unnumbered information: the control field of datagrams (IEEE 802.2 section 5.4.1). */
-const CONTROL_UI = 3;
-/** Service access point of SNAP (RFC 1042). */
-const SAP_SNAP = 0xaa;
-
-function dissectLlc(d: Dissector, at: number, end: number): void {
-  const r = d.layer('llc', 'Logical-Link Control', at, end);
-  if (r === null) return;
-  const dsap = r.u8('llc.dsap', hex8);
-  const ssap = r.u8('llc.ssap', hex8);
-  if (!r.need(1)) return;
-  // Unnumbered control fields (low bits 11) take one byte, the others two (IEEE 802.2 section 5.2).
-  const low = d.view.getUint8(r.at);
-  const unnumbered = (low & 3) === 3;
-  if (unnumbered) {
-    r.at++;
-    r.add('llc.control', hex16(low));
-  } else if (r.need(2)) {
-    r.add('llc.control', hex16(d.view.getUint16(r.at, true)));
-    r.at += 2;
-  } else return;
-  r.layer.info = `LLC ${hex8(dsap)} > ${hex8(ssap)}`;
-  if (low === CONTROL_UI && dsap === SAP_SNAP && ssap === SAP_SNAP) {
-    const oui = r.u24('llc.oui');
-    if (!r.ok) return;
-    // Organisation 0 and the bridge-tunnel 0x0000f8 carry EtherTypes (RFC 1042, IEEE 802.1H).
-    if (oui === 0 || oui === 0xf8) {
-      const type = r.u16('llc.type', hex16);
-      if (!r.ok) return;
-      d.protocols.pop();
-      d.protocols.push('llc');
-      const next = d.tables.etherTypes.get(type);
-      if (next !== undefined) {
-        const inner = next(d, r.at, end);
-        if (inner < end) r.layer.rest = d.hex(inner, end);
-      } else dissectData(d, r.at, end);
-      return;
-    }
-    r.u16(oui === OUI_CISCO ? 'llc.cisco_pid' : 'llc.pid', hex16);
-    if (!r.ok) return;
-  }
-  dissectData(d, r.at, end);
-}
-
 /**
  * Bytes of padding in the trailer [at, end): what fills the whole packet up to the minimum frame (the inner frame of a
  * tunnel needs none), when they are all zero; other bytes there are somebody's trailer.
@@ -204,7 +160,7 @@ function paddingLength(d: Dissector, at: number, end: number): number {
 }
 
 /** Fields for the bytes between the end of the payload and the end of the frame. */
-function trailer(r: LayerReader, frameAt: number, from: number, name: string, mayHaveFcs: boolean): void {
+function trailer(r: LayerReader, from: number, name: string, mayHaveFcs: boolean): void {
   const end = r.end;
   const captured = r.capturedEnd;
   let at = from;
@@ -218,7 +174,7 @@ function trailer(r: LayerReader, frameAt: number, from: number, name: string, ma
     r.add('eth.padding', colonHex(r.d.bytes, at, Math.min(at + padding, captured)));
     at += padding;
   }
-  const fcs = mayHaveFcs && end - frameAt >= FCS_GUESS_MIN && end - at >= 4;
+  const fcs = mayHaveFcs && end - r.layer.at >= FCS_GUESS_MIN && end - at >= 4;
   const stop = Math.min(fcs ? end - 4 : end, captured);
   if (stop > at) r.add(name, colonHex(r.d.bytes, at, stop));
   if (!fcs) return;
