@@ -74,6 +74,7 @@ const TABLE = [
   // -- sockets
   ['UDP_CSUM', 'the UDP checksum is wrong'],
   ['UDP_INHDR', 'the UDP header is malformed'],
+  ['TCP_CSUM', 'the TCP checksum is wrong'],
   ['NO_SOCKET', 'nobody listens on this port'],
   ['SOCKET_RCVBUFF', 'the receive buffer of the socket was full'],
   ['SOCKET_CLOSE', 'the socket was closed'],

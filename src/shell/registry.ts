@@ -22,6 +22,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),
   ],
+  [['tcphold', 'tcphold.py'], () => import('./commands/tcp-programs.ts')],
 ];
 
 const BY_NAME: ReadonlyMap<string, Load> = new Map(

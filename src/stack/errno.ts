@@ -20,7 +20,8 @@ export type Errno =
   | 'ENOTCONN'
   | 'EOPNOTSUPP'
   | 'EPERM'
-  | 'EPROTO';
+  | 'EPROTO'
+  | 'ETIMEDOUT';
 
 /** strerror() of those, as programs print it. */
 export const ERRNO_TEXT: Readonly<Record<Errno, string>> = {
@@ -43,6 +44,7 @@ export const ERRNO_TEXT: Readonly<Record<Errno, string>> = {
   EOPNOTSUPP: 'Operation not supported',
   EPERM: 'Operation not permitted',
   EPROTO: 'Protocol error',
+  ETIMEDOUT: 'Connection timed out',
 };
 
 /** Linux numbers of those, as `[Errno 90]` shows them. */
@@ -66,6 +68,7 @@ export const ERRNO_NUMBER: Readonly<Record<Errno, number>> = {
   EOPNOTSUPP: 95,
   EPERM: 1,
   EPROTO: 71,
+  ETIMEDOUT: 110,
 };
 
 /** errno and fatality of each DEST_UNREACH code 0..15. */

@@ -25,6 +25,7 @@ import { InputRouter } from './route-input.ts';
 import { SNMP_NAMES } from './snmp.ts';
 import { SocketTable } from './socket-table.ts';
 import { Sysctl } from './sysctl.ts';
+import { TcpTable } from './tcp-table.ts';
 import type { World } from './world.ts';
 
 export class NetNamespace {
@@ -41,6 +42,7 @@ export class NetNamespace {
   readonly reassembly: Reassembly;
   readonly ipId: IpIdentification;
   readonly sockets: SocketTable;
+  readonly tcp: TcpTable;
   readonly igmp = new Igmp();
   /** Learnt path MTUs and redirects, by destination (`ip route show cache`). */
   readonly pathExceptions = new Map<Ipv4, PathException>();
@@ -65,6 +67,7 @@ export class NetNamespace {
     this.reassembly = new Reassembly(this);
     this.ipId = new IpIdentification(this);
     this.sockets = new SocketTable(this);
+    this.tcp = new TcpTable(this);
     this.sysctl.onChange = () => this.fib.touch();
     this.loopback = this.addDevice(createLoopback(this.world, label));
   }
