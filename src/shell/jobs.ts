@@ -5,7 +5,8 @@
 import type { ShellCommand } from './command.ts';
 import type { CommandContext } from './command-context.ts';
 import { type Process, Signal } from './process.ts';
-import { Session, scalars } from './session.ts';
+import { Session } from './session.ts';
+import { inheritedOptions, scalars } from './shell-variables.ts';
 
 export class Job {
   readonly process: Process;
@@ -41,16 +42,14 @@ function builtin(name: string, summary: string, run: Run): ShellCommand {
   return { name, summary, run: (args, ctx) => run(args, ctx as CommandContext) };
 }
 
-/** Options that a job inherits, from $SHELLOPTS. */
-const INHERITED_OPTIONS = ['errexit', 'nounset', 'pipefail', 'noglob', 'noclobber'];
-
 /** `__job N ARRAYS "$@"`: starts the statement number N; prints the process id. */
 async function startJob(args: readonly string[], ctx: CommandContext): Promise<number> {
   const [number, declarations = '', ...positional] = args;
   const { shell, session } = ctx;
   const body = shell.jobBody(Number(number));
   if (body === null) return 1;
-  const options = (ctx.variables.get('SHELLOPTS') ?? '').split(':').filter((o) => INHERITED_OPTIONS.includes(o));
+  // just-bash takes its variables back when this command has ended, which is before the job begins.
+  const setOptions = inheritedOptions(ctx.variables.get('SHELLOPTS') ?? '');
   const variables = scalars(ctx.variables);
   for (const name of ctx.env.keys()) variables.delete(name);
   let job: Job | null = null;
@@ -66,7 +65,7 @@ async function startJob(args: readonly string[], ctx: CommandContext): Promise<n
       variables,
       declarations: arrays(declarations),
       functions: body.functions,
-      setOptions: options.map((o) => `-o ${o}`),
+      setOptions,
       cwd: ctx.cwd,
       stdin: '',
       parent: session,

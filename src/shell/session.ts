@@ -16,7 +16,8 @@ import { fileSystemOf } from './proc-fs.ts';
 import { Killed, type Process } from './process.ts';
 import { quoteWord, quoteWords } from './quote.ts';
 import { ARGV0, Mark, type RewriteHost, rewriteScript, toTerminal } from './rewrite.ts';
-import { type FunctionDefNode, statementsOf } from './script-ast.ts';
+import { type FunctionDefNode, functionsIn, statementsOf } from './script-ast.ts';
+import { inheritedOptions, scalars } from './shell-variables.ts';
 
 export interface SessionOptions {
   readonly process: Process;
@@ -73,7 +74,10 @@ export class Session {
   #terminal = { stdout: '', stderr: '' };
   #replacement: StatementNode[] | null = null;
   #started = false;
+  /** Functions that the handler of a trap may call. */
+  #defined: readonly FunctionDefNode[];
   #lastVariables: ReadonlyMap<string, string> | null = null;
+  #lastOptions = '';
 
   constructor(shell: MachineShell, options: SessionOptions) {
     this.shell = shell;
@@ -82,6 +86,7 @@ export class Session {
     this.streams = options.merged ? merged(options.streams) : options.streams;
     this.parent = options.parent;
     this.startedAt = shell.sim.now;
+    this.#defined = options.functions ?? [];
     this.#options = options;
     this.merged = options.merged;
     this.argv0 = options.argv0;
@@ -100,6 +105,7 @@ export class Session {
         // The first script is ours; the others are what bundled commands run (xargs), whose output is not the terminal's.
         const first = !this.#started;
         this.#started = true;
+        this.#defined = [...this.#defined, ...functionsIn(ast)];
         const host: RewriteHost = {
           functions: options.functions ?? [],
           isCommand: (name) => shell.isCommand(name),
@@ -163,7 +169,7 @@ export class Session {
       }
       this.#write(result);
       // After `exit` just-bash gives back the variables of the start.
-      if (result.env['?'] !== undefined) this.#lastVariables = scalars(new Map(Object.entries(result.env)));
+      if (result.env['?'] !== undefined) this.#remember(new Map(Object.entries(result.env)));
       return result.exitCode;
     } catch (error) {
       if (!this.#abort.signal.aborted) {
@@ -175,6 +181,12 @@ export class Session {
       this.#write({ stdout: stdout ?? '', stderr: (stderr ?? '').replace(ABORT_MESSAGE, '') });
       return this.#killedStatus();
     }
+  }
+
+  /** What the handler of a trap will see. */
+  #remember(env: ReadonlyMap<string, string>): void {
+    this.#lastVariables = scalars(env);
+    this.#lastOptions = env.get('SHELLOPTS') ?? '';
   }
 
   /** What did not go through the devices: mostly messages of just-bash about the script itself. */
@@ -195,9 +207,11 @@ export class Session {
       merged: false,
       streams: this.streams,
       variables,
+      functions: this.#defined,
+      setOptions: inheritedOptions(this.#lastOptions),
     });
-    const own = await session.run(`(exit ${status}); ${handler}`);
-    return own === 0 || own === status ? status : own;
+    // The status stays what it was, unless the handler itself exits with another.
+    return session.run(`(exit ${status}) && :\n${handler}\nexit ${status}`);
   }
 
   /** Statements that give a new shell what bash would have inherited. */
@@ -231,7 +245,7 @@ export class Session {
       this.#abort.abort();
       return { stdout: '', stderr: '', exitCode: this.#killedStatus() };
     }
-    if (this.traps.size > 0) this.#lastVariables = scalars(context.env);
+    if (this.traps.size > 0) this.#remember(context.env);
     const env = new Map(Object.entries(context.exportedEnv ?? {}));
     const live = env.get(Mark.LIVE) === '1';
     const merge = env.get(Mark.MERGE) === '1';
@@ -282,32 +296,3 @@ export async function runCommand(name: string, args: readonly string[], ctx: Com
     return 70;
   }
 }
-
-/** Plain variables of a shell: no positional or special parameters. */
-export function scalars(env: ReadonlyMap<string, string>): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const [name, value] of env) {
-    if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !RESERVED.has(name)) found.set(name, value);
-  }
-  return found;
-}
-
-/** Set by the shell itself. */
-const RESERVED: ReadonlySet<string> = new Set([
-  'SHELLOPTS',
-  'BASHOPTS',
-  'OPTIND',
-  'PWD',
-  'OLDPWD',
-  'IFS',
-  'OSTYPE',
-  'MACHTYPE',
-  'HOSTTYPE',
-  'HOSTNAME',
-  'BASH_VERSION',
-  'BASHPID',
-  'PPID',
-  'UID',
-  'EUID',
-  '_',
-]);

@@ -112,6 +112,15 @@ bash $D/s ${TEN}`,
   },
   { name: 'a trap on exit', source: 'trap \'echo "bye $X"\' EXIT\nX=1\necho a\n(exit 3)\nexit 4' },
   { name: 'a trap on exit after set -e', source: 'set -e\ntrap "echo cleanup" EXIT\nfalse\necho never' },
+  {
+    name: 'a trap that calls a function, and fails',
+    source: 'set -eu\nclean() { echo "clean $1 ${Z:-none}"; false; }\ntrap "clean now" EXIT\nZ=z\nexit 3',
+  },
+  { name: 'a trap that exits', source: 'trap "echo t; exit 9" EXIT\nexit 3' },
+  {
+    name: 'a trap in a job',
+    source: '(trap "echo job over" EXIT; sleep 0.1) & wait\nbash -c "trap \'echo inner\' EXIT; false"; echo $?',
+  },
   { name: 'a trap is taken back', source: 'trap "echo no" EXIT\ntrap - EXIT\necho end' },
   {
     name: 'wait for a job by its id',
