@@ -60,7 +60,16 @@ export function dropLine(drop: ObservedDrop): string {
   return `dropped at ${drop.where} (${reason}${packet}): ${bytesLine(drop.bytes, drop.time)}`;
 }
 
-function bytesLine(bytes: Uint8Array, time: Ns): string {
+/** IPv4 from the first byte: a packet that was dropped above the link layer. */
+function isIpv4Packet(bytes: Uint8Array): boolean {
+  return bytes.length >= 20 && bytes[0]! >= 0x45 && bytes[0]! <= 0x4f && bytes[2]! * 256 + bytes[3]! === bytes.length;
+}
+
+/** An Ethernet header without addresses, for the dissector. */
+const BARE_ETHERNET = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x08, 0x00];
+
+function bytesLine(seen: Uint8Array, time: Ns): string {
+  const bytes = isIpv4Packet(seen) ? Uint8Array.from([...BARE_ETHERNET, ...seen]) : seen;
   const packet = {
     number: 0,
     interfaceIndex: 0,

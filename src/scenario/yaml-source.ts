@@ -50,7 +50,15 @@ export function parseYaml(text: string, file: string): YamlSource {
   for (const error of [...document.errors, ...document.warnings]) {
     problems.push(source.at(error.pos[0], explainYaml(error.code, foundAt(text, error))));
   }
-  return { source, document, problems };
+  return { source, document, problems: problems.map(hintPlaceholder) };
+}
+
+/** `{run: ping ${pod-a.ip}}` ends its map at the placeholder's brace: by far the likeliest mistake on such a line. */
+function hintPlaceholder(problem: Problem): Problem {
+  return problem.source.includes('${') && problem.what.startsWith('unexpected')
+    ? // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of scenarios
+      { ...problem, mend: 'a text with ${...} inside { } or [ ] needs quotes' }
+    : problem;
 }
 
 function checkLimits(source: SourceText): Problem[] {
@@ -62,11 +70,11 @@ function checkLimits(source: SourceText): Problem[] {
   const parser = new Parser();
   let tokens = 0;
   let aliases = 0;
-  let documents = 0;
+  let content = false;
   for (const lexeme of new Lexer().lex(text)) {
     const offset = parser.offset;
-    let ended = false;
-    for (const token of parser.next(lexeme)) if (token.type === 'document') ended = true;
+    // The tokens that come out are of no interest here: the stack is.
+    for (const _ of parser.next(lexeme));
     if (++tokens > YAML_LIMITS.tokens) {
       return [
         source.at(offset, { what: `more than ${YAML_LIMITS.tokens} tokens of YAML`, expected: 'a smaller file' }),
@@ -90,8 +98,7 @@ function checkLimits(source: SourceText): Problem[] {
         }),
       ];
     }
-    if (ended) documents++;
-    if (documents > 0 && /\S/.test(lexeme) && lexeme !== '...' && !lexeme.startsWith('#')) {
+    if (lexeme === '---' && content) {
       return [
         source.at(offset, {
           what: 'a second YAML document',
@@ -100,6 +107,8 @@ function checkLimits(source: SourceText): Problem[] {
         }),
       ];
     }
+    // The lexer's own marks are control characters; a comment, a directive and a blank are no content.
+    if (/^[!-~\u00a0-\ufefe]/.test(lexeme) && !/^[#%]/.test(lexeme) && lexeme !== '---') content = true;
   }
   return [];
 }
