@@ -19,11 +19,13 @@ export function formatEpoch(seconds: number, nanos: number): string {
 /**
  * The packet as an object.
  * @param dissection null when its link type is not taken apart; only frame.* is there then
+ * @param interfaceIds true for pcapng; a classic pcap file describes no interfaces
  */
 export function packetRecord(
   packet: CapturedPacket,
   from: CaptureInterface | undefined,
   dissection: Dissection | null,
+  interfaceIds = false,
 ): PacketRecord {
   const record: PacketRecord = Object.create(null);
   record['frame.number'] = String(packet.number);

@@ -51,6 +51,7 @@ async function decode(file: string, options: DecodeOptions): Promise<void> {
     }
   })();
 
+  const pcapng = reader.format === 'pcapng';
   let text = '';
   let first: { seconds: number; nanos: number } | null = null;
   /** link types that were met and cannot be taken apart */
@@ -66,7 +67,7 @@ async function decode(file: string, options: DecodeOptions): Promise<void> {
       const ethernet = from?.linkType === LINKTYPE_ETHERNET;
       if (!ethernet && from !== undefined && !unsupported.includes(from.linkType)) unsupported.push(from.linkType);
       const dissection = ethernet ? dissectFrame(packet.bytes, packet.length) : null;
-      if (options.json === true) text += `${JSON.stringify(packetRecord(packet, from, dissection))}\n`;
+      if (options.json === true) text += `${JSON.stringify(packetRecord(packet, from, dissection, pcapng))}\n`;
       else {
         let time = '';
         if (packet.hasTime) {
