@@ -47,8 +47,19 @@ export interface AddressSelector {
 export function deleteAddress(idev: InDevice, selector: AddressSelector): NetlinkError | null {
   const found = idev.addresses.find((a) => fits(a, selector));
   if (found === undefined) return refuse('EADDRNOTAVAIL', 'ipv4: Address not found');
-  idev.netns.removeAddress(idev, found);
+  dropAddress(idev, found);
   return null;
+}
+
+/** inet_del_ifa() and fib_inetaddr_event(): with its last address a device loses all routes and neighbours. */
+export function dropAddress(idev: InDevice, address: InetAddress): void {
+  const { netns } = idev;
+  netns.removeAddress(idev, address);
+  if (idev.addresses.length > 0) return;
+  for (const table of netns.fib.tables()) {
+    for (const route of table.routes()) if (route.nexthop.out === idev) netns.fib.remove(route);
+  }
+  netns.neighbours.flushDevice(idev, false);
 }
 
 function fits(a: InetAddress, { local, prefix, label }: AddressSelector): boolean {

@@ -6,6 +6,7 @@ import { bridgeOf } from '../link/bridge.ts';
 import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
 import { createDummy } from '../link/dummy.ts';
 import { createVethPair, vethPeer } from '../link/veth.ts';
+import type { InDevice } from './in-device.ts';
 import type { Machine } from './machine.ts';
 import { type NetlinkError, refuse } from './netlink-error.ts';
 import type { NetNamespace } from './netns.ts';
@@ -62,7 +63,8 @@ export type OperState = 'UNKNOWN' | 'DOWN' | 'LOWERLAYERDOWN' | 'UP';
 export function operState(netns: NetNamespace, dev: NetDevice): OperState {
   if (!dev.up) return 'DOWN';
   if (dev.kind !== DeviceKind.VETH && dev.kind !== DeviceKind.BRIDGE) return 'UNKNOWN';
-  if (dev.carrier) return 'UP';
+  // A bridge starts with carrier and says nothing of it until its first port comes.
+  if (dev.carrier) return bridgeOf(dev)?.ports.length === 0 ? 'UNKNOWN' : 'UP';
   const peer = vethPeer(dev);
   // The kernel takes the peer's index for one of this namespace.
   const lower = peer === null ? null : netns.deviceByIndex(peer.index);
@@ -147,9 +149,12 @@ export function randomMac(machine: Machine): Mac {
   return macOf((hi & 0xfeff) | 0x0200, rng.u32() | 0);
 }
 
-/** The first free name of the pattern veth0, veth1, ... (dev_alloc_name). */
-export function freeName(netns: NetNamespace, prefix: string): string {
-  for (let i = 0; ; i++) if (netns.device(`${prefix}${i}`) === null) return `${prefix}${i}`;
+/** The first free name of the pattern veth0, veth1, ... that is not `taken` (dev_alloc_name). */
+export function freeName(netns: NetNamespace, prefix: string, taken: string | null = null): string {
+  for (let i = 0; ; i++) {
+    const name = `${prefix}${i}`;
+    if (name !== taken && netns.device(name) === null) return name;
+  }
 }
 
 /** Whether a new device of this name and address may be made here. */
@@ -206,13 +211,27 @@ export function addDummy(
   return dev;
 }
 
+/** Devices that have ended: each ends once. */
+const gone = new WeakSet<NetDevice>();
+
 /** rtnl_delete_link(): a veth end takes its peer along, in whatever namespace that is. */
 export function deleteLink(dev: NetDevice): NetlinkError | null {
   if (dev.kind === DeviceKind.LOOPBACK) return refuse('EOPNOTSUPP');
   const peer = vethPeer(dev);
+  gone.add(dev);
   dev.notify(DeviceEvent.UNREGISTER);
-  peer?.notify(DeviceEvent.UNREGISTER);
+  if (peer !== null && !gone.has(peer)) {
+    gone.add(peer);
+    peer.notify(DeviceEvent.UNREGISTER);
+  }
   return null;
+}
+
+/** A device that cannot outlive another (a tunnel bound to its lower device: vxlan_handle_lowerdev_unregister). */
+export function endsWith(dev: NetDevice, lower: NetDevice): void {
+  lower.listen((event) => {
+    if (event === DeviceEvent.UNREGISTER && !gone.has(dev)) deleteLink(dev);
+  });
 }
 
 /** `ip netns del`: its devices end first, so that the peers of its veth devices go too. */
@@ -250,7 +269,18 @@ export function renameLink(netns: NetNamespace, dev: NetDevice, name: string): N
   if (!validDeviceName(name)) return refuse('EINVAL');
   if (netns.device(name) !== null) return refuse('EEXIST');
   netns.renameDevice(dev, name);
+  renameLabels(netns.inDevice(dev), name);
   return null;
+}
+
+/** inetdev_changename(): the first address is labelled with the name, the others with the name and what follows a colon. */
+function renameLabels(idev: InDevice, name: string): void {
+  idev.addresses = idev.addresses.map((a, i) => {
+    if (i === 0) return { ...a, label: name };
+    const colon = a.label.indexOf(':');
+    const tail = colon < 0 ? `:${i + 1}` : a.label.slice(colon);
+    return { ...a, label: name.slice(0, IFNAMSIZ - 1 - tail.length) + tail };
+  });
 }
 
 /** dev_set_mtu_ext() */

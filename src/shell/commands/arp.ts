@@ -110,9 +110,10 @@ function show(ctx: ShellContext, o: Options): number {
   }
   for (const l of shown) ctx.out(o.bsd ? bsdLine(l) : linuxLine(l));
   if (o.verbose) ctx.out(`Entries: ${lines.length}\tSkipped: ${lines.length - shown.length}\tFound: ${shown.length}\n`);
-  if (shown.length === 0 && (only !== null || o.dev !== null)) {
+  if (shown.length === 0 && only !== null && !o.bsd) {
+    ctx.out(`${formatIpv4(only)} (${formatIpv4(only)}) -- no entry\n`);
+  } else if (shown.length === 0 && (only !== null || o.dev !== null)) {
     ctx.out(`arp: in ${lines.length} entries no match found.\n`);
-    if (only !== null && !o.bsd) ctx.out(`${formatIpv4(only)} (${formatIpv4(only)}) -- no entry\n`);
   }
   return 0;
 }

@@ -5,7 +5,7 @@ import type { Bridge } from '../../link/bridge.ts';
 import { type BridgePort, PortState } from '../../link/bridge-port.ts';
 import type { Ns } from '../../sim/sim.ts';
 import { refuse } from '../../stack/netlink-error.ts';
-import { type Arguments, notEmulated, numberOf, refused, usageError } from './ip-arguments.ts';
+import { type Arguments, CommandFailure, EXIT_FAILED, notEmulated, numberOf, refused } from './ip-arguments.ts';
 
 /** 1/100 s (USER_HZ) */
 const CENTISECOND: Ns = 10_000_000;
@@ -111,7 +111,7 @@ function readBridgeChange(args: Arguments): BridgeChange {
       throw notEmulated('ip', `bridge ${word}`);
     default:
       if (word.startsWith('mcast_')) throw notEmulated('ip', `bridge ${word}`);
-      throw usageError(`bridge: unknown command "${word}"?`);
+      throw new CommandFailure(`bridge: unknown command "${word}"?`, EXIT_FAILED);
   }
 }
 
@@ -147,9 +147,7 @@ function portFlag(args: Arguments, word: string): boolean {
   const value = args.next();
   if (value === 'on') return true;
   if (value === 'off') return false;
-  const error = usageError(`Error: argument of "${word}" must be one of "off", "on", not "${value}"`);
-  Object.defineProperty(error, 'status', { value: EXIT_BAD_FLAG });
-  throw error;
+  throw new CommandFailure(`Error: argument of "${word}" must be one of "off", "on", not "${value}"`, EXIT_BAD_FLAG);
 }
 
 /** One word and its value; null when it is no word for a port. */
@@ -223,5 +221,8 @@ function portState(word: string): PortState {
 /** br_set_port_state() */
 function setPortState(port: BridgePort, state: PortState): void {
   if (state !== PortState.DISABLED && (!port.dev.up || !port.dev.carrier)) throw refused(refuse('ENETDOWN'));
-  port.state = state;
+  // br_port_state_selection(): without a spanning tree a blocked port forwards at once.
+  port.state = state === PortState.BLOCKING ? PortState.FORWARDING : state;
+  const { bridge } = port;
+  bridge.dev.setCarrier(bridge.ports.some((p) => p.state === PortState.FORWARDING));
 }

@@ -1,6 +1,7 @@
 // ethtool(8): what there is to say about virtual devices. Every device of podwire computes its checksums and cuts its
 // segments itself: all offloads are off and stay off.
 
+import { bridgeOf } from '../../link/bridge.ts';
 import { DeviceKind, type NetDevice } from '../../link/device.ts';
 import { vethPeer } from '../../link/veth.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
@@ -179,6 +180,8 @@ function settings(ctx: ShellContext, name: string): number {
   }
   ctx.out(`Settings for ${name}:\n`);
   const isVeth = dev.kind === DeviceKind.VETH;
+  // A bridge reports the fastest of its running ports.
+  const fast = isVeth || (bridgeOf(dev)?.ports.some((p) => p.dev.up && p.dev.kind === DeviceKind.VETH) ?? false);
   if (dev.kind !== DeviceKind.LOOPBACK && dev.kind !== DeviceKind.DUMMY) {
     ctx.out(`\tSupported ports: [  ]
 \tSupported link modes:   Not reported
@@ -189,7 +192,7 @@ function settings(ctx: ShellContext, name: string): number {
 \tAdvertised pause frame use: No
 \tAdvertised auto-negotiation: No
 \tAdvertised FEC modes: Not reported
-\tSpeed: ${isVeth ? '10000Mb/s' : 'Unknown!'}
+\tSpeed: ${fast ? '10000Mb/s' : 'Unknown!'}
 \tDuplex: ${isVeth ? 'Full' : 'Unknown! (255)'}
 \tAuto-negotiation: off
 \tPort: ${isVeth ? 'Twisted Pair' : 'Other'}

@@ -2,7 +2,7 @@
 
 import { formatIpv4, type Ipv4, type Ipv4Prefix, ipv4InPrefix, maskIpv4 } from '../../addr/ipv4.ts';
 import type { NetDevice } from '../../link/device.ts';
-import { addAddress, deleteAddress } from '../../stack/address-control.ts';
+import { addAddress, deleteAddress, dropAddress } from '../../stack/address-control.ts';
 import { Scope } from '../../stack/fib.ts';
 import type { InetAddress } from '../../stack/in-device.ts';
 import { refuse } from '../../stack/netlink-error.ts';
@@ -232,7 +232,7 @@ function show(call: IpCall, args: Arguments): number {
       p.object(null, () => {
         if (brief) printBrief(call, p, dev, false);
         else if (!oneLine) {
-          printLink(call, p, dev, false);
+          printLink(call, p, dev, false, inetOnly);
           p.text('\n');
         }
         p.array('addr_info', () => {
@@ -240,8 +240,13 @@ function show(call: IpCall, args: Arguments): number {
             if (!selected(f, a)) continue;
             if (brief) p.object(null, () => printBriefAddress(p, a));
             else {
-              if (oneLine) p.text(`${dev.index}: ${dev.name}`);
-              p.object(null, () => printAddress(p, a));
+              p.object(null, () => {
+                if (oneLine) {
+                  p.put('index', dev.index, `${dev.index}: `);
+                  p.put('dev', dev.name, dev.name);
+                }
+                printAddress(p, a);
+              });
               p.text('\n');
             }
           }
@@ -288,6 +293,6 @@ function flushDevice(call: IpCall, dev: NetDevice, f: AddressFilter): void {
   for (;;) {
     const next = idev.addresses.find((a) => selected(f, a));
     if (next === undefined) return;
-    call.netns.removeAddress(idev, next);
+    dropAddress(idev, next);
   }
 }

@@ -101,7 +101,7 @@ export function linkAdd(call: IpCall, args: Arguments): number {
     }
     case 'vxlan': {
       const words = readVxlan(args);
-      if (words.port === null) call.ctx.err(NO_PORT_NOTICE);
+      if (words.port === null && words.vni !== null) call.ctx.err(NO_PORT_NOTICE);
       const { netns } = link;
       const name = link.name ?? freeName(netns, 'vxlan');
       accept(checkNewLink(netns, name, link.mac, link.mtu));
@@ -109,7 +109,7 @@ export function linkAdd(call: IpCall, args: Arguments): number {
       break;
     }
     case 'dummy': {
-      if (!args.done) throw usageError(`dummy: unknown command "${args.peek}"?`);
+      if (!args.done) throw new CommandFailure(`dummy: unknown command "${args.peek}"?`, EXIT_FAILED);
       const name = link.name ?? freeName(link.netns, 'dummy');
       const made = addDummy(link.netns, {
         name,
@@ -139,13 +139,13 @@ function addVeth(call: IpCall, link: NewLink, args: Arguments): void {
   let peer: NewLink = readPeerless(call, link);
   if (!args.done) {
     const word = args.next();
-    if (word !== 'peer') throw usageError(`veth: unknown command "${word}"?`);
+    if (word !== 'peer') throw new CommandFailure(`veth: unknown command "${word}"?`, EXIT_FAILED);
     peer = readNewLink(call, args, true);
   }
   const mac = (): Mac => randomMac(call.machine);
-  const name = link.name ?? freeName(link.netns, 'veth');
   // Two unnamed ends in one namespace get two numbers: the kernel registers the peer first.
-  const peerName = peer.name ?? nextName(peer.netns, name);
+  const peerName = peer.name ?? freeName(peer.netns, 'veth', link.name);
+  const name = link.name ?? freeName(link.netns, 'veth', peer.netns === link.netns ? peerName : null);
   const made = addVethPair(
     { netns: link.netns, name, mac: link.mac ?? mac(), mtu: link.mtu ?? ETH_DEFAULT_MTU },
     // A peer without words of its own has the MTU of the first end.
@@ -158,13 +158,6 @@ function addVeth(call: IpCall, link: NewLink, args: Arguments): void {
 
 function readPeerless(call: IpCall, link: NewLink): NewLink {
   return { name: null, mac: null, mtu: null, txqueuelen: null, up: link.up, master: null, netns: call.netns };
-}
-
-function nextName(netns: NetNamespace, taken: string): string {
-  for (let i = 0; ; i++) {
-    const name = `veth${i}`;
-    if (name !== taken && netns.device(name) === null) return name;
-  }
 }
 
 function addBridge(call: IpCall, link: NewLink, changes: readonly BridgeChange[]): NetDevice {

@@ -172,7 +172,7 @@ function typeStep(args: Arguments): (dev: NetDevice) => void {
     }
     return (dev) => {
       const port = dev.master === null ? null : (bridgeOf(dev.master)?.port(dev) ?? null);
-      if (port === null) throw refused(refuse('EINVAL', 'Device not a bridge port'));
+      if (port === null) throw refused(refuse('EOPNOTSUPP'));
       for (const change of changes) change(port);
     };
   }

@@ -78,9 +78,10 @@ export function broadcastMac(dev: NetDevice): string {
 /**
  * Everything up to the end of the last line of the device, without its line end.
  * @param isLink `ip link` (with mode) rather than `ip addr`
+ * @param inet one address family is asked for: the line of the link layer is left out
  */
-export function printLink(call: IpCall, p: Printer, dev: NetDevice, isLink: boolean): void {
-  const { details, stats, inet } = call.options;
+export function printLink(call: IpCall, p: Printer, dev: NetDevice, isLink: boolean, inet = call.options.inet): void {
+  const { details, stats } = call.options;
   p.put('ifindex', dev.index, `${dev.index}: `);
   const masterDown = printName(call, p, dev, (name) => `${name}: `);
   printFlags(p, dev, masterDown);
@@ -108,8 +109,9 @@ export function printLink(call: IpCall, p: Printer, dev: NetDevice, isLink: bool
 
 function printPeerNetns(call: IpCall, p: Printer, netns: NetNamespace): void {
   const name = call.machine.nameOf(netns);
-  if (name !== null) p.put('link_netns', name, ` link-netns ${name}`);
-  else p.put('link_netnsid', netnsId(call.netns, netns), ` link-netnsid ${netnsId(call.netns, netns)}`);
+  const id = netnsId(call.netns, netns);
+  // The name is for people: JSON has the number.
+  p.put('link_netnsid', id, name === null ? ` link-netnsid ${id}` : ` link-netns ${name}`);
 }
 
 function printDetails(call: IpCall, p: Printer, dev: NetDevice, isLink: boolean): void {

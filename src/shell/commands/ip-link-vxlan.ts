@@ -5,20 +5,20 @@ import { type Ipv4, isMulticastIpv4 } from '../../addr/ipv4.ts';
 import type { Mac } from '../../addr/mac.ts';
 import type { NetDevice } from '../../link/device.ts';
 import { createVxlan, vxlanOf } from '../../overlay/vxlan.ts';
-import { linkSettings } from '../../stack/link-control.ts';
+import { endsWith, linkSettings } from '../../stack/link-control.ts';
 import { refuse } from '../../stack/netlink-error.ts';
 import type { NetNamespace } from '../../stack/netns.ts';
 import {
   type Arguments,
   addressOf,
   CommandFailure,
+  EXIT_FAILED,
   EXIT_USAGE,
   invalid,
   notEmulated,
   numberOf,
   parseNumber,
   refused,
-  usageError,
 } from './ip-arguments.ts';
 
 /** l2miss and l3miss ask for messages to a listener of rtnetlink; nobody listens here. They are kept and shown. */
@@ -182,7 +182,7 @@ function readWord(args: Arguments, w: VxlanWords): void {
     case 'remcsumrx':
       throw notEmulated('ip', `vxlan ${word}`);
     default:
-      throw usageError(`vxlan: unknown command "${word}"?`);
+      throw new CommandFailure(`vxlan: unknown command "${word}"?`, EXIT_FAILED);
   }
 }
 
@@ -243,6 +243,7 @@ export function addVxlan(
     maxAddresses: w.maxAddresses,
   });
   linkSettings(dev);
+  if (link !== null) endsWith(dev, link);
   misses.set(dev, { l2miss: w.l2miss, l3miss: w.l3miss });
   return dev;
 }

@@ -74,7 +74,7 @@ function remove(call: IpCall, words: readonly string[]): number {
 
 async function exec(call: IpCall, words: readonly string[]): Promise<number> {
   if (call.options.all) {
-    if (words.length === 0) throw new CommandFailure('No command specified', EXIT_USAGE);
+    if (words.length === 0) throw new CommandFailure('No command specified', EXIT_FAILED);
     let status = 0;
     for (const [name, netns] of [...call.machine.namespaces].reverse()) {
       call.ctx.out(`\nnetns: ${name}\n`);
@@ -83,7 +83,7 @@ async function exec(call: IpCall, words: readonly string[]): Promise<number> {
     return status;
   }
   const [name, ...argv] = words;
-  if (name === undefined) throw new CommandFailure('No netns name specified', EXIT_USAGE);
-  if (argv.length === 0) throw new CommandFailure('No command specified', EXIT_USAGE);
+  if (name === undefined) throw new CommandFailure('No netns name specified', EXIT_FAILED);
+  if (argv.length === 0) throw new CommandFailure('No command specified', EXIT_FAILED);
   return call.ctx.runIn(openNamespace(call.machine, name), argv);
 }

@@ -83,7 +83,7 @@ function print(call: IpCall, p: Printer, dst: Dst, asked: { destination: Ipv4; f
   // A destination with no route goes out bound to its device; its source is then any of the namespace's.
   const source = dst.source !== 0 || dst.out === null ? dst.source : call.netns.selectAddress(dst.out, 0, 0);
   if (asked.from === 0 && source !== 0) p.put('prefsrc', formatIpv4(source), `src ${formatIpv4(source)} `);
-  printRouteFlags(p, dst.route?.nexthop.onlink === true ? ['onlink'] : []);
+  printRouteFlags(p, routeFlags(dst));
   p.put('uid', 0, 'uid 0 ');
   printCacheInfo(p, cacheFlags(dst));
   const e = dst.exception;
@@ -94,6 +94,12 @@ function print(call: IpCall, p: Printer, dst: Dst, asked: { destination: Ipv4; f
   } else if (dst.route !== null && dst.route.mtu !== 0) {
     printMetrics(p, dst.route.mtu, dst.route.mtuLocked);
   }
+}
+
+/** iproute2 6.1 reads the kernel's RTCF_MULTICAST as RTM_F_OFFLOAD_FAILED: one bit, two names. */
+function routeFlags(dst: Dst): string[] {
+  if (dst.kind === DstKind.MULTICAST) return ['rt_offload_failed'];
+  return dst.route?.nexthop.onlink === true ? ['onlink'] : [];
 }
 
 const TYPE_NAMES: ReadonlyMap<DstKind, string> = new Map<DstKind, string>([

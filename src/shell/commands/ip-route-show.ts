@@ -147,7 +147,7 @@ function destinationText(r: Route): string {
 function printRoute(call: IpCall, p: Printer, r: Route, f: RouteFilter): void {
   const { details } = call.options;
   const { gateway, out, onlink } = r.nexthop;
-  if ((r.type !== RouteType.UNICAST || details) && f.type === null) p.put('type', r.type, `${r.type} `);
+  if (r.type !== RouteType.UNICAST || details) p.put('type', r.type, `${r.type} `);
   p.put('dst', destinationText(r), `${destinationText(r)} `);
   if (r.tos !== 0)
     p.put('tos', `0x${r.tos.toString(16).padStart(2, '0')}`, `tos 0x${r.tos.toString(16).padStart(2, '0')} `);
@@ -163,7 +163,7 @@ function printRoute(call: IpCall, p: Printer, r: Route, f: RouteFilter): void {
   if (r.metric !== 0) p.put('metric', r.metric, `metric ${r.metric} `);
   const linkdown = r.linkdown;
   const flags = [];
-  if (linkdown && out !== null && out.ignoresLinkdown) flags.push('dead');
+  if (linkdown && out?.ignoresLinkdown) flags.push('dead');
   if (onlink) flags.push('onlink');
   if (linkdown) flags.push('linkdown');
   printRouteFlags(p, flags);

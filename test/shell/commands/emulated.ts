@@ -35,15 +35,19 @@ export class EmulatedMachine {
     this.world.sim.runUntil(this.world.sim.now + Math.round(seconds * 1e9), 1_000_000);
   }
 
-  /** One command line, words separated by spaces; both streams together. */
+  /** One command line, words separated by spaces or in single quotes; both streams together. */
   run(line: string, netns: NetNamespace = this.machine.root): Promise<Answer> {
-    const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((m) => m[1] ?? m[2]!);
+    const words = (line.match(/(?:[^\s']|'[^']*')+/g) ?? []).map((word) => word.replaceAll("'", ''));
     return this.#argv(words, netns);
   }
 
   async #argv(words: readonly string[], netns: NetNamespace): Promise<Answer> {
     let out = '';
     const c = await command(words[0] ?? '');
+    if (words[0] === 'sleep') {
+      this.pass(Number(words[1]));
+      return { out: '', status: 0 };
+    }
     if (c === null) return { out: `${words[0]}: no such command\n`, status: 127 };
     const ctx = {
       machine: this.machine,

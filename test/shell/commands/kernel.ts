@@ -14,7 +14,7 @@ export function kernelMissing(): string | null {
     '-n',
     'sh',
     '-c',
-    'ip link add a type veth peer name b && ip link add c type bridge',
+    'ip link add x0 type veth peer name x1 && ip link add x2 type bridge',
   ]);
   return probe.status === 0 ? null : 'no network namespaces here';
 }
