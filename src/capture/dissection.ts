@@ -32,7 +32,7 @@ export function packetRecord(
   if (packet.hasTime) record['frame.time_epoch'] = formatEpoch(packet.timeSeconds, packet.timeNanos);
   record['frame.len'] = String(packet.length);
   record['frame.cap_len'] = String(packet.bytes.length);
-  record['frame.interface_id'] = String(packet.interfaceIndex);
+  if (interfaceIds) record['frame.interface_id'] = String(packet.interfaceIndex);
   if (from?.name != null) record['frame.interface_name'] = from.name;
   if (from?.description != null) record['frame.interface_description'] = from.description;
   if (packet.direction !== 0) record['frame.packet_flags_direction'] = `0x0000000${packet.direction}`;

@@ -97,8 +97,19 @@ async function decode(file: string, options: DecodeOptions): Promise<void> {
 /** A pipe that is full is waited for, so that a capture of any size needs the memory of one piece. */
 function print(text: string): Promise<void> {
   return new Promise((resolve) => {
-    if (outputClosed() || process.stdout.write(text)) resolve();
-    else process.stdout.once('drain', resolve).once('error', () => resolve());
+    const out = process.stdout;
+    if (outputClosed() || out.write(text)) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      out.off('drain', done);
+      out.off('close', done);
+      resolve();
+    };
+    out.on('drain', done);
+    // The reader went away while we waited: nothing will drain.
+    out.on('close', done);
   });
 }
 

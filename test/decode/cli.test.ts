@@ -48,6 +48,8 @@ describe('podwire decode', () => {
       'vxlan.vni': '1',
     });
     expect(packets.some((p) => '_malformed' in p || '_truncated' in p)).toBe(false);
+    // A classic pcap file describes no interfaces.
+    expect(packets[0]).not.toHaveProperty('frame.interface_id');
   });
 
   it('prints a line a packet for people', () => {
