@@ -16,7 +16,7 @@ import { CLEAN, drawDelay, type Impairment, LossModel, serialisation } from './i
 import { VETH_DELAY, type VethEnd } from './veth.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameStart, NO_FRAME, u8 } = frames;
+const { frameEnd, frameHash, frameStart, NO_FRAME, u8 } = frames;
 
 /** Ethernet header and one VLAN tag beside the MTU: is_skb_forwardable() (net/core/dev.c), as for a plain veth. */
 const L2_ALLOWANCE = 18;
@@ -118,6 +118,8 @@ export class CableEnd implements WrappingTransmitter {
       dev.end(frame, DropReason.PKT_TOO_BIG);
       return;
     }
+    // What a kernel knows of a packet does not travel with its bytes.
+    frameHash[frame] = 0;
     if (this.#duplicateRng.chance(settings.duplicate)) {
       const copy = cloneFrame(frame);
       if (copy !== NO_FRAME) {

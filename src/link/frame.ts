@@ -44,6 +44,7 @@ const starts = new Int32Array(COUNT);
 const ends = new Int32Array(COUNT);
 const packetIds = new Float64Array(COUNT);
 const marks = new Int32Array(COUNT);
+const hashes = new Int32Array(COUNT);
 const depths = new Uint8Array(COUNT);
 
 /** Views over the whole arena. */
@@ -58,6 +59,8 @@ export const frameEnd = ends;
 export const framePacketId = packetIds;
 /** Netfilter mark (skb->mark). */
 export const frameMark = marks;
+/** Flow hash that the sending socket gave the packet (skb->hash from sk_txhash); 0: none, a tunnel dissects. */
+export const frameHash = hashes;
 /** Tunnel layers that the frame has passed through in this namespace chain (limit: overlay/). */
 export const frameDepth = depths;
 /** 1 while the handle is handed out: double frees and leaks are bugs that assert finds. */
@@ -99,6 +102,7 @@ export function allocFrame(length: number): Frame {
   ends[f] = start + length;
   packetIds[f] = 0;
   marks[f] = 0;
+  hashes[f] = 0;
   depths[f] = 0;
   live[f] = 1;
   return f;
@@ -126,6 +130,7 @@ export function cloneFrame(f: Frame): Frame {
   bytes.copyWithin(starts[copy]!, from, end);
   packetIds[copy] = packetIds[f]!;
   marks[copy] = marks[f]!;
+  hashes[copy] = hashes[f]!;
   depths[copy] = depths[f]!;
   return copy;
 }

@@ -36,7 +36,7 @@ import { flowHash, flowSourcePort } from './flow-hash.ts';
 import { VxlanFdb, type VxlanRemote } from './vxlan-fdb.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameDepth, frameEnd, frameStart, NO_FRAME, view } = frames;
+const { frameDepth, frameEnd, frameHash, frameStart, NO_FRAME, view } = frames;
 const { ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } = ethernet;
 const {
   IPV4_CHECKSUM,
@@ -394,7 +394,10 @@ export class Vxlan implements Transmitter {
     }
     const low = this.sourcePortHigh !== 0 ? this.sourcePortLow : PORT_LOW;
     const high = this.sourcePortHigh !== 0 ? this.sourcePortHigh : PORT_HIGH;
-    const sourcePort = flowSourcePort(flowHash(netns.machine.flowSecret, inner, end), low, high);
+    // skb_get_hash: the sending socket's own hash when it has one, else the dissector's.
+    const known = frameHash[frame]!;
+    const hash = known !== 0 ? known : flowHash(netns.machine.flowSecret, inner, end);
+    const sourcePort = flowSourcePort(hash, low, high);
     const ip = inner - OUTER;
     const udp = inner - UDP_HEADER - VXLAN_HEADER;
     frameStart[frame] = ip;

@@ -13,7 +13,7 @@ import type { NetNamespace } from './netns.ts';
 import type { Dst } from './route-cache.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameMark, framePacketId, frameStart, NO_FRAME, u8, view } = frames;
+const { frameEnd, frameHash, frameMark, framePacketId, frameStart, NO_FRAME, u8, view } = frames;
 const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
 
 /** Longest IPv4 packet. */
@@ -103,6 +103,7 @@ function fragment(netns: NetNamespace, frame: Frame, dst: Dst, mtu: number, conf
     u8.copyWithin(p, at, at + header);
     u8.copyWithin(p + header, from, from + take);
     frameMark[piece] = frameMark[frame]!;
+    frameHash[piece] = frameHash[frame]!;
     from += take;
     view.setUint16(p + IPV4_LENGTH, header + take);
     view.setUint16(p + IPV4_FRAGMENT, (from < end ? IPV4_MF : more) | offset);

@@ -3,7 +3,7 @@
 // A peer that accepts is answered with a RST, for there are no connections yet.
 
 import type { Ipv4 } from '../addr/ipv4.ts';
-import { allocFrame, type Frame, frameStart, NO_FRAME, sumArena, view } from '../link/frame.ts';
+import { allocFrame, type Frame, frameHash, frameStart, NO_FRAME, sumArena, view } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
 import { finish, pseudoSum } from '../wire/checksum.ts';
@@ -153,6 +153,8 @@ export class TcpConnect implements TcpEndpoint {
     const ttl = netns.sysctl.ipv4.ip_default_ttl;
     const df = dst.exception?.locked === true ? 0 : IPV4_DF;
     writeIpv4Header(view, ip, 0, length, this.#id, df, ttl, IpProtocol.TCP, this.localAddress, this.#remote);
+    // sk_rethink_txhash: every time-out draws the flow hash anew, so that a tunnel on the way takes another source port.
+    frameHash[frame] = netns.tcp.rng.u32() | 1;
     ipLocalOut(netns, frame, dst, false);
   }
 

@@ -25,7 +25,7 @@ import { Snmp } from './snmp.ts';
 import type { IcmpError, ProtocolHandler } from './socket-table.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameStart, NO_FRAME, u8, view } = frames;
+const { frameHash, frameStart, NO_FRAME, u8, view } = frames;
 const { IPV4_DESTINATION, IPV4_DF, IPV4_HEADER, IpProtocol } = ipv4;
 const { UDP_DESTINATION, UDP_HEADER } = udpHeader;
 
@@ -82,6 +82,8 @@ export class UdpSocket {
   #queued = 0;
   #dst: Dst | null = null;
   #id = 0;
+  /** sk_txhash: drawn by connect(); 0 before */
+  #hash = 0;
   #closed = false;
 
   constructor(netns: NetNamespace) {
@@ -117,6 +119,7 @@ export class UdpSocket {
     this.remoteAddress = address;
     this.remotePort = port;
     this.#id = this.netns.sockets.rng.below(0x10000);
+    this.#hash = this.netns.sockets.rng.u32() | 1;
     return null;
   }
 
@@ -178,6 +181,7 @@ export class UdpSocket {
     const ttl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.UDP, source, address);
     netns.snmp[Snmp.UdpOutDatagrams]!++;
+    frameHash[frame] = this.#hash;
     ipLocalOut(netns, frame, dst, confirm);
     return null;
   }
