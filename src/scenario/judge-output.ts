@@ -31,7 +31,10 @@ export function judgeOutput(text: string, name: string, expected: OutputExpectat
   };
   for (const part of list(expected.contains)) judge(text.includes(part), `contains ${JSON.stringify(part)}`);
   for (const pattern of list(expected.matches)) judge(new RegExp(pattern, 'm').test(text), `matches /${pattern}/`);
-  for (const part of list(expected.excludes)) judge(!text.includes(part), `does not contain ${JSON.stringify(part)}`);
+  for (const part of list(expected.excludes)) {
+    const there = text.includes(part);
+    judge(!there, `does not contain ${JSON.stringify(part)}`, there ? 'it does' : 'it does not');
+  }
   if (expected.equals !== undefined) {
     const wanted = normal(expected.equals);
     const came = normal(text);

@@ -30,7 +30,7 @@ export interface LoadOptions {
 export function loadScenario(text: string, file: string, options: LoadOptions = {}): LoadResult {
   const yaml = parseYaml(text, file);
   const failed = (problems: readonly Problem[]): LoadResult => ({ scenario: null, problems: sortProblems(problems) });
-  if (yaml.document === null) return failed(yaml.problems);
+  if (yaml.document === null || !yaml.sound) return failed(yaml.problems);
   const tree = new YamlTree(yaml.source, yaml.document);
   if (tree.value === null || typeof tree.value !== 'object' || Array.isArray(tree.value)) {
     const empty = {

@@ -22,8 +22,8 @@ export function pathMistake(path: string): string | null {
 
 /** Pods of one manifest file. A file with several objects is a List or several files. */
 export function parseManifest(text: string, file: string): { pods: (PodDraft | null)[]; problems: Problem[] } {
-  const { source, document, problems } = parseYaml(text, file);
-  if (document === null) return { pods: [], problems: [...problems] };
+  const { source, document, problems, sound } = parseYaml(text, file);
+  if (document === null || !sound) return { pods: [], problems: [...problems] };
   const tree = new YamlTree(source, document);
   const all = [...problems, ...tree.problems];
   const root = tree.value;

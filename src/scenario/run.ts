@@ -3,13 +3,14 @@
 
 import { formatIpv4, formatIpv4Prefix } from '../addr/ipv4.ts';
 import { formatMac } from '../addr/mac.ts';
+import { matchesLabel } from '../capture/glob.ts';
 import { type CaptureOutput, type CaptureSummary, Recorder } from '../capture/recorder.ts';
 import { buildCluster, type Cluster } from '../kube/cluster.ts';
 import { DEFAULT_NAMESPACE } from '../kube/cluster-spec.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
 import { MachineShell } from '../shell/machine-shell.ts';
 import { Collected, type Streams } from '../shell/output.ts';
-import type { Process } from '../shell/process.ts';
+import { Killed, type Process } from '../shell/process.ts';
 import { DEFAULT_MAX_EVENTS, DEFAULT_MAX_TIME, RunEnd } from '../shell/runner.ts';
 import { WALL_EPOCH_S } from '../shell/wall-clock.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
@@ -22,7 +23,7 @@ import { countDrops, judgeDrops, judgeLatency, judgePackets } from './judge-fram
 import { judgeExit, judgeOutput, type Outcome } from './judge-output.ts';
 import { type Judgement, judgement } from './judgement.ts';
 import { type Mark, Observation } from './observation.ts';
-import { substitute, substituteDeep } from './placeholder.ts';
+import { placeholders, substitute, substituteDeep } from './placeholder.ts';
 import type { Scenario, Step } from './scenario.ts';
 
 /**
@@ -107,7 +108,9 @@ export class ScenarioRun {
   readonly #marks = new Map<string, Mark>();
   readonly #start: Mark;
   readonly #results: (StepResult | null)[];
-  readonly #background: { readonly step: Progressing; readonly process: Process }[] = [];
+  readonly #background: Progressing[] = [];
+  /** the step that runs in the foreground */
+  #current: Progressing | null = null;
 
   /** Builds everything. @throws CaptureOutputError when the capture cannot be made */
   constructor(scenario: Scenario, options: RunOptions) {
@@ -125,12 +128,22 @@ export class ScenarioRun {
     this.#start = this.#observation.mark();
     if (recorder !== null) this.world.observer.add(recorder);
     this.world.observer.add(this.#observation);
+    const chosen = scenario.capture.interfaces ?? [];
+    // Names that placeholders stand for are known only once the cluster stands: then that is where the capture begins.
+    const later = chosen.some((pattern) => placeholders(pattern).length > 0);
+    const devices: NetDevice[] = [];
+    const capture = (dev: NetDevice, patterns: readonly string[]): void => {
+      if (recorder === null || dev.kind === DeviceKind.LOOPBACK || !matchesLabel(patterns, dev.label)) return;
+      if (recorder.attach(dev)) captured.add(dev);
+    };
     this.cluster = buildCluster(this.world, scenario.cluster, {
       onDevice: (dev) => {
-        if (recorder !== null && dev.kind !== DeviceKind.LOOPBACK && recorder.attach(dev)) captured.add(dev);
+        devices.push(dev);
+        if (!later) capture(dev, chosen);
         this.#observation.attach(dev);
       },
     });
+    if (later) for (const dev of devices) capture(dev, substituteDeep([...chosen], this.#value));
     recorder?.addNames(namesOf(this.cluster));
     this.#faults = new Faults(this.cluster, scenario.cables);
     const workstation = new Machine(this.world, WORKSTATION);
@@ -158,20 +171,27 @@ export class ScenarioRun {
       capture = this.#recorder?.close() ?? null;
     }
     const { now, events } = this.world.sim;
-    for (const { step } of this.#background) this.#finish(step);
+    const problem = describeEnd(end, { maxEvents, maxTime, now });
+    for (const step of this.#background) this.#finish(step);
+    if (this.#current !== null) this.#cutShort(this.#current, problem ?? 'the run ended');
     const steps = this.scenario.steps.map((step, i) => this.#results[i] ?? notRun(step));
     const drops = countDrops(this.#observation.drops);
     this.world.dispose();
-    const problem = describeEnd(end, { maxEvents, maxTime, now });
     const passed = end === RunEnd.DONE && steps.every((s) => s.status === 'passed');
     return { scenario: this.scenario, seed: this.seed, passed, end, problem, steps, now, events, capture, drops };
   }
 
   async #main(process: Process): Promise<number> {
-    await process.sleep(SETTLE);
-    for (const step of this.scenario.steps) await this.#step(step, process);
-    await process.sleep(TAIL);
-    return 0;
+    try {
+      await process.sleep(SETTLE);
+      for (const step of this.scenario.steps) await this.#step(step, process);
+      await process.sleep(TAIL);
+      return 0;
+    } catch (error) {
+      // A limit of the run, or ^C: what was in progress stays in #current.
+      if (error instanceof Killed) return 128 + error.signal;
+      throw error;
+    }
   }
 
   async #step(step: Step, process: Process): Promise<void> {
@@ -189,6 +209,7 @@ export class ScenarioRun {
       exit: null,
     };
     if (step.name !== null) this.#marks.set(step.name, progressing.since);
+    this.#current = progressing;
     this.#options.onStep?.(step, sim.now);
     const { action } = step;
     if (action.kind === 'wait') await process.sleep(action.time);
@@ -201,12 +222,18 @@ export class ScenarioRun {
           progressing.exit = await this.#execute(p, command!, { on, streams });
           return progressing.exit;
         });
-        if (child !== null) this.#background.push({ step: progressing, process: child });
+        if (child !== null) this.#background.push(progressing);
+        this.#current = null;
         return;
       }
-      progressing.exit = await this.#execute(process, command!, { on, streams });
+      const exit = await this.#execute(process, command!, { on, streams });
+      // A shell that is killed returns; the step has not ended by itself.
+      if (process.killedBy !== null) throw new Killed(process.killedBy);
+      progressing.exit = exit;
     }
-    this.#finish(progressing, await this.#judgeStates(step, process));
+    const states = await this.#judgeStates(step, process);
+    this.#current = null;
+    this.#finish(progressing, states);
   }
 
   /** Runs a command line in a bash of its own, on a node or beside the cluster. */
@@ -267,6 +294,25 @@ export class ScenarioRun {
     this.#options.onStepEnd?.(result);
   }
 
+  /** A step that was running when the run was ended: its expectations cannot be judged. */
+  #cutShort(cut: Progressing, why: string): void {
+    const { step, started, late, command, output } = cut;
+    const judgements = [judgement(false, 'the step to end', why)];
+    const result: StepResult = {
+      step,
+      status: 'failed',
+      started,
+      ended: this.world.sim.now,
+      late,
+      command,
+      ...output,
+      exit: null,
+      judgements,
+    };
+    this.#results[step.index] = result;
+    this.#options.onStepEnd?.(result);
+  }
+
   #judge(done: Progressing): Judgement[] {
     const expect = substituteDeep(done.step.expect ?? {}, this.#value);
     const out: Judgement[] = [];
@@ -307,7 +353,8 @@ export class ScenarioRun {
       epochSeconds: WALL_EPOCH_S,
       snapLength: capture.snaplen ?? 0,
       sizeLimit: capture.maxSize ?? 0,
-      interfaces: substituteDeep(capture.interfaces ?? [], anyValue),
+      // Chosen by the scenario, see the constructor.
+      interfaces: [],
       overwrite,
       overwriteFlag: '--force',
     });

@@ -24,13 +24,25 @@ export interface YamlSource {
   /** null when the text broke a limit: nothing was composed */
   readonly document: Document | null;
   readonly problems: readonly Problem[];
+  /** false: what the text means is in doubt from the first problem on, and nothing more can be said of its content */
+  readonly sound: boolean;
 }
+
+/** Mistakes that leave the structure as it was meant. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'DUPLICATE_KEY',
+  'TAB_AS_INDENT',
+  'TAG_RESOLVE_FAILED',
+  'BAD_DQ_ESCAPE',
+  'BAD_SCALAR_START',
+  'KEY_OVER_1024_CHARS',
+]);
 
 /** Parses one document. With `many`, further documents are given by offset and not complained about. */
 export function parseYaml(text: string, file: string): YamlSource {
   const source = new SourceText(file, text);
   const over = checkLimits(source);
-  if (over.length > 0) return { source, document: null, problems: over };
+  if (over.length > 0) return { source, document: null, problems: over, sound: false };
   const document = parseDocument(text, {
     version: '1.2',
     schema: 'core',
@@ -47,10 +59,16 @@ export function parseYaml(text: string, file: string): YamlSource {
       source.at(0, { what: 'YAML 1.1 is not read here', expected: 'YAML 1.2', mend: 'remove the %YAML line' }),
     );
   }
+  let sound = true;
   for (const error of [...document.errors, ...document.warnings]) {
-    problems.push(source.at(error.pos[0], explainYaml(error.code, foundAt(text, error))));
+    const harmless = HARMLESS.has(error.code);
+    // One broken line breaks everything behind it: the first such error is the one to mend.
+    if (harmless || sound) {
+      problems.push(hintPlaceholder(source.at(error.pos[0], explainYaml(error.code, foundAt(text, error)))));
+    }
+    sound &&= harmless;
   }
-  return { source, document, problems: problems.map(hintPlaceholder) };
+  return { source, document, problems, sound };
 }
 
 /** `{run: ping ${pod-a.ip}}` ends its map at the placeholder's brace: by far the likeliest mistake on such a line. */

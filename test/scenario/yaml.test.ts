@@ -100,6 +100,18 @@ describe('sloppy YAML', () => {
   });
 });
 
+describe('a broken line', () => {
+  it('is told once, without what follows from it', () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of scenarios
+    const text = changed(['{wait: 1s}', '{run: ping ${pod-a.ip}, name: x, background: true}']);
+    expect(printed(text).split('\n')[0]).toBe(
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of scenarios
+      'test.yaml:17:17: unexpected "{"; expected the map or list above to go on (a text with ${...} inside { } or [ ] needs quotes)',
+    );
+    expect(problemsOf(text)).toHaveLength(1);
+  });
+});
+
 describe('a message', () => {
   it('names file, line and column, shows the line with a caret, says what was expected and how to mend it', () => {
     expect(printed(changed(['backend: vxlan', 'backned: vxlan']))).toBe(
