@@ -1,18 +1,14 @@
 // Runs a scenario: builds the cluster from it with a seed, lays the steps on the virtual clock, judges their expectations
 // as each step ends, and tells what happened. The same scenario and seed give the same result and the same capture.
 
-import { formatIpv4, formatIpv4Prefix } from '../addr/ipv4.ts';
-import { formatMac } from '../addr/mac.ts';
 import { matchesLabel } from '../capture/glob.ts';
-import { type CaptureOutput, type CaptureSummary, Recorder } from '../capture/recorder.ts';
+import type { CaptureOutput, CaptureSummary, Recorder } from '../capture/recorder.ts';
 import { buildCluster, type Cluster } from '../kube/cluster.ts';
-import { DEFAULT_NAMESPACE } from '../kube/cluster-spec.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
 import { MachineShell } from '../shell/machine-shell.ts';
 import { Collected, type Streams } from '../shell/output.ts';
 import { Killed, type Process } from '../shell/process.ts';
 import { DEFAULT_MAX_EVENTS, DEFAULT_MAX_TIME, RunEnd } from '../shell/runner.ts';
-import { WALL_EPOCH_S } from '../shell/wall-clock.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
 import { Machine } from '../stack/machine.ts';
 import { World } from '../stack/world.ts';
@@ -24,6 +20,8 @@ import { judgeExit, judgeOutput, type Outcome } from './judge-output.ts';
 import { type Judgement, judgement } from './judgement.ts';
 import { type Mark, Observation } from './observation.ts';
 import { placeholders, substitute, substituteDeep } from './placeholder.ts';
+import { placeholderValue } from './placeholder-value.ts';
+import { createRecorder, namesOf } from './run-capture.ts';
 import type { Scenario, Step } from './scenario.ts';
 
 /**
@@ -119,7 +117,7 @@ export class ScenarioRun {
     this.seed = options.seed ?? scenario.seed;
     this.world = new World(this.seed);
     this.#results = scenario.steps.map(() => null);
-    this.#recorder = this.#createRecorder();
+    this.#recorder = createRecorder(scenario, this.world, this.seed, options);
     const captured = new Set<NetDevice>();
     const recorder = this.#recorder;
     this.#observation = new Observation(this.world, watchedInterfaces(scenario), (dev) =>
@@ -341,44 +339,7 @@ export class ScenarioRun {
     return done.step.action.kind === 'expect' ? this.#start : done.since;
   }
 
-  #createRecorder(): Recorder | null {
-    const { capture: output, overwrite } = this.#options;
-    if (output === null) return null;
-    const { name, capture } = this.scenario;
-    return new Recorder({
-      host: this.world,
-      output,
-      format: capture.format,
-      comments: [`scenario ${name}`, `seed ${this.seed}`],
-      epochSeconds: WALL_EPOCH_S,
-      snapLength: capture.snaplen ?? 0,
-      sizeLimit: capture.maxSize ?? 0,
-      // Chosen by the scenario, see the constructor.
-      interfaces: [],
-      overwrite,
-      overwriteFlag: '--force',
-    });
-  }
-
-  readonly #value = (subject: string, field: string): string | null => {
-    const { cluster } = this;
-    const pod = cluster.pods.get(subject);
-    if (pod !== undefined) {
-      if (field === 'ip') return pod.ip === null ? null : formatIpv4(pod.ip);
-      if (field === 'mac') return pod.eth0 === null ? null : formatMac(pod.eth0.mac);
-      if (field === 'node') return pod.node.name;
-      if (field === 'namespace') return pod.spec.namespace;
-      return field === 'veth' ? (pod.hostVeth?.name ?? null) : null;
-    }
-    const node = cluster.nodes.get(subject);
-    if (node === undefined) return null;
-    if (field === 'ip') return formatIpv4(node.spec.address);
-    if (field === 'mac') return formatMac(node.eth0.mac);
-    if (field === 'podCIDR') return node.podCIDR === null ? null : formatIpv4Prefix(node.podCIDR);
-    if (field === 'gateway') return node.ipam === null ? null : formatIpv4(node.ipam.gateway);
-    const vtep = node.flannel?.vtep ?? null;
-    return field === 'vtepMac' && vtep !== null ? formatMac(vtep.dev.mac) : null;
-  };
+  readonly #value = (subject: string, field: string): string | null => placeholderValue(this.cluster, subject, field);
 }
 
 /** Before the cluster stands every placeholder in an interface name is anything. */
@@ -395,25 +356,6 @@ function watchedInterfaces(scenario: Scenario): string[] {
     }
   }
   return [...patterns];
-}
-
-/** Names for the capture: nodes, pods as cluster DNS calls them, and the addresses of the overlay. */
-function namesOf(cluster: Cluster): { address: number; names: string[] }[] {
-  const out: { address: number; names: string[] }[] = [];
-  for (const node of cluster.nodes.values()) {
-    out.push({ address: node.spec.address, names: [node.name] });
-    if (node.ipam !== null) out.push({ address: node.ipam.gateway, names: [`cni0.${node.name}`] });
-    const vtep = node.flannel?.vtep ?? null;
-    if (vtep !== null && node.podCIDR !== null) {
-      out.push({ address: node.podCIDR.address, names: [`${vtep.dev.name}.${node.name}`] });
-    }
-  }
-  for (const pod of cluster.pods.values()) {
-    if (pod.ip === null || pod.spec.hostNetwork) continue;
-    const { name, namespace } = pod.spec;
-    out.push({ address: pod.ip, names: [namespace === DEFAULT_NAMESPACE ? name : `${name}.${namespace}`] });
-  }
-  return out;
 }
 
 function notRun(step: Step): StepResult {
