@@ -40,6 +40,8 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ['--no-headers', 'no-headers'],
 ]);
 
+const SUBCOMMANDS: readonly string[] = ['exec', 'get'];
+
 interface Arguments {
   readonly words: string[];
   readonly options: Map<string, string>;
@@ -51,6 +53,10 @@ const kubectl: ShellCommand = {
   name: 'kubectl',
   summary: 'run a command in a pod; list pods and nodes',
   run: async (args, ctx) => {
+    const named = args.find((a) => !a.startsWith('-'));
+    if (named !== undefined && !SUBCOMMANDS.includes(named) && args[0] === named) {
+      return fail(ctx, `kubectl: ${named} is not emulated by podwire yet (${SUBCOMMANDS.join(' and ')} are)`);
+    }
     const parsed = parse(args);
     if (typeof parsed === 'string') return fail(ctx, `error: ${parsed}\nSee 'kubectl --help' for usage.`);
     const cluster = clusterOf(ctx.machine.world);
@@ -63,8 +69,7 @@ const kubectl: ShellCommand = {
     const [verb, ...rest] = parsed.words;
     if (verb === 'exec') return exec(cluster, { ...parsed, words: rest }, ctx);
     if (verb === 'get') return get(cluster, { ...parsed, words: rest }, ctx);
-    if (verb === undefined) return fail(ctx, 'kubectl: exec and get are what podwire has of it');
-    return fail(ctx, `kubectl: ${verb} is not emulated by podwire yet (exec and get are)`);
+    return fail(ctx, `error: ${SUBCOMMANDS.join(' and ')} are what podwire has of kubectl`);
   },
 };
 
