@@ -3,7 +3,7 @@
 
 import { isGroupMac, type Mac, macOf } from '../addr/mac.ts';
 import { bridgeOf } from '../link/bridge.ts';
-import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
+import { DeviceEvent, DeviceKind, type DeviceStats, type NetDevice } from '../link/device.ts';
 import { createDummy } from '../link/dummy.ts';
 import { createVethPair, vethPeer } from '../link/veth.ts';
 import type { InDevice } from './in-device.ts';
@@ -85,6 +85,22 @@ export function linkFlags(dev: NetDevice): string[] {
   if (dev.up) flags.push('UP');
   if (dev.up && dev.carrier) flags.push('LOWER_UP');
   return flags;
+}
+
+/** Ethernet header: what some kinds of device leave out of their byte counts. */
+const ETH_HLEN = 14;
+
+/**
+ * Counters as the kernel reports them. Loopback and VXLAN count what is behind the Ethernet header; so does a bridge for
+ * what it hands up (loopback_xmit, vxlan_rcv, iptunnel_xmit_stats, br_pass_frame_up: after the header was pulled).
+ */
+export function linkStats(dev: NetDevice): DeviceStats {
+  const s = { ...dev.stats };
+  const { kind } = dev;
+  const headerless = kind === DeviceKind.LOOPBACK || kind === DeviceKind.VXLAN;
+  if (headerless || kind === DeviceKind.BRIDGE) s.rxBytes -= ETH_HLEN * s.rxPackets;
+  if (headerless) s.txBytes -= ETH_HLEN * s.txPackets;
+  return s;
 }
 
 /** Limits of the MTU (min_mtu, max_mtu); 0 and 0: none. */

@@ -231,9 +231,3 @@ export function deleteRoute(netns: NetNamespace, which: RouteDeletion): NetlinkE
   netns.fib.remove(found);
   return null;
 }
-
-/** rt_cache_flush(): learnt path MTUs and redirects are forgotten. */
-export function flushRouteCache(netns: NetNamespace): void {
-  netns.pathExceptions.clear();
-  netns.fib.touch();
-}

@@ -5,7 +5,7 @@ import { formatMac } from '../../addr/mac.ts';
 import { DeviceKind, type NetDevice } from '../../link/device.ts';
 import { type Route, RouteType, Table } from '../../stack/fib.ts';
 import type { InetAddress } from '../../stack/in-device.ts';
-import { linkSettings } from '../../stack/link-control.ts';
+import { linkSettings, linkStats } from '../../stack/link-control.ts';
 import type { NetNamespace } from '../../stack/netns.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { CommandFailure, EXIT_FAILED, notEmulated } from './ip-arguments.ts';
@@ -56,7 +56,7 @@ function block(netns: NetNamespace, dev: NetDevice): string {
       : `        ether ${formatMac(dev.mac)}  txqueuelen ${queue}  (Ethernet)\n`;
   const { addresses } = netns.inDevice(dev);
   const main = addresses.find((a) => a.label === dev.name);
-  const s = dev.stats;
+  const s = linkStats(dev);
   let text = head(dev.name);
   if (main !== undefined) text += addressLine(dev, main);
   text += hardware;
@@ -101,7 +101,7 @@ async function ifconfig(args: readonly string[], ctx: ShellContext): Promise<num
 function interfaceTable(devices: readonly NetDevice[], head: string): string {
   let text = `${head}    RX-OK RX-ERR RX-DRP RX-OVR    TX-OK TX-ERR TX-DRP TX-OVR Flg\n`;
   for (const dev of devices) {
-    const s = dev.stats;
+    const s = linkStats(dev);
     const letters = dev.kind === DeviceKind.LOOPBACK ? 'L' : 'BM';
     const flags = `${letters}${dev.up && dev.carrier ? 'R' : ''}${dev.up ? 'U' : ''}`;
     const n = (value: number, width: number): string => String(value).padStart(width);

@@ -9,7 +9,6 @@ import { refuse } from '../../stack/netlink-error.ts';
 import {
   Arguments,
   accept,
-  addressOf,
   CommandFailure,
   deviceOf,
   duplicate,
@@ -19,6 +18,7 @@ import {
   invalid,
   matches,
   notEmulated,
+  parseAddress,
   prefixOf,
   refused,
   usageError,
@@ -139,7 +139,11 @@ function modify(call: IpCall, args: Arguments, mode: 'add' | 'replace' | 'delete
 /** `brd +` sets all host bits, `brd -` clears them; subnets too small for a broadcast have none. */
 function broadcastOf(word: string | null, prefix: Ipv4Prefix): Ipv4 {
   if (word === null) return 0;
-  if (word !== '+' && word !== '-') return addressOf(word);
+  if (word !== '+' && word !== '-') {
+    const address = parseAddress(word);
+    if (address !== null) return address;
+    throw new CommandFailure(`Error: inet address is expected rather than "${word}".`, EXIT_FAILED);
+  }
   if (prefix.length > 30) return 0;
   const mask = maskIpv4(prefix.length);
   return word === '+' ? prefix.address | ~mask : prefix.address & mask;
@@ -219,7 +223,8 @@ function labelPattern(pattern: string): RegExp {
 
 function show(call: IpCall, args: Arguments): number {
   const f = readFilter(call, args);
-  const inetOnly = call.options.inet || f.to !== null;
+  // A label is a matter of IPv4, and of addresses alone.
+  const inetOnly = call.options.inet || f.to !== null || f.label !== null;
   const { brief, oneLine } = call.options;
   const links = filterLinks(call, f).filter((dev) => {
     const { addresses } = call.netns.inDevice(dev);
@@ -231,7 +236,7 @@ function show(call: IpCall, args: Arguments): number {
     for (const dev of links) {
       p.object(null, () => {
         if (brief) printBrief(call, p, dev, false);
-        else if (!oneLine) {
+        else if (!oneLine && f.label === null) {
           printLink(call, p, dev, false, inetOnly);
           p.text('\n');
         }

@@ -148,16 +148,16 @@ function addVeth(call: IpCall, link: NewLink, args: Arguments): void {
   const name = link.name ?? freeName(link.netns, 'veth', peer.netns === link.netns ? peerName : null);
   const made = addVethPair(
     { netns: link.netns, name, mac: link.mac ?? mac(), mtu: link.mtu ?? ETH_DEFAULT_MTU },
-    // A peer without words of its own has the MTU of the first end.
-    { netns: peer.netns, name: peerName, mac: peer.mac ?? mac(), mtu: peer.mtu ?? link.mtu ?? ETH_DEFAULT_MTU },
+    { netns: peer.netns, name: peerName, mac: peer.mac ?? mac(), mtu: peer.mtu ?? ETH_DEFAULT_MTU },
   );
   if ('errno' in made) throw refused(made);
   finish(link, made[0]);
   finish(peer, made[1]);
 }
 
+/** A peer that is not spoken of takes the words of the first end (veth_newlink), its name and address apart. */
 function readPeerless(call: IpCall, link: NewLink): NewLink {
-  return { name: null, mac: null, mtu: null, txqueuelen: null, up: link.up, master: null, netns: call.netns };
+  return { name: null, mac: null, mtu: link.mtu, txqueuelen: null, up: link.up, master: null, netns: call.netns };
 }
 
 function addBridge(call: IpCall, link: NewLink, changes: readonly BridgeChange[]): NetDevice {

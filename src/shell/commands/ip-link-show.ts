@@ -5,7 +5,15 @@ import { bridgeOf } from '../../link/bridge.ts';
 import { DeviceKind, type NetDevice } from '../../link/device.ts';
 import { vethPeer } from '../../link/veth.ts';
 import { vxlanOf } from '../../overlay/vxlan.ts';
-import { linkFlags, linkSettings, mtuLimits, namespaceOf, netnsId, operState } from '../../stack/link-control.ts';
+import {
+  linkFlags,
+  linkSettings,
+  linkStats,
+  mtuLimits,
+  namespaceOf,
+  netnsId,
+  operState,
+} from '../../stack/link-control.ts';
 import type { NetNamespace } from '../../stack/netns.ts';
 import type { IpCall } from './ip-call.ts';
 import { printLinkDetails } from './ip-link-details.ts';
@@ -139,7 +147,7 @@ function printDetails(call: IpCall, p: Printer, dev: NetDevice, isLink: boolean)
 
 /** size_columns() and print_stats64(): columns as wide as their widest number. */
 function printStats(p: Printer, dev: NetDevice, level: number): void {
-  const s = dev.stats;
+  const s = linkStats(dev);
   p.object('stats64', () => {
     p.object('rx', () => {
       for (const [key, value] of [

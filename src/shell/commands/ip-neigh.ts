@@ -92,7 +92,7 @@ function modify(call: IpCall, args: Arguments, mode: 'add' | 'change' | 'replace
     else if (word === 'help') throw usageError(USAGE);
     else {
       const text = word === 'to' ? args.next() : word;
-      if (ip !== null) throw usageError(`Error: duplicate "to": "${text}" is the second value.`);
+      if (ip !== null) throw garbage('to', text);
       ip = addressOf(text);
     }
   }
@@ -243,6 +243,7 @@ function printEntry(call: IpCall, p: Printer, n: Neighbour, showDev: boolean): v
       p.text(` used ${used}/${confirmed}/${updated}`);
       p.put('probes', n.probes, `probes ${n.probes} `);
     }
+    if (n.state === Nud.NONE) return;
     p.array('state', () => {
       for (const name of stateNames(n.state)) {
         p.json(null, name);
@@ -261,13 +262,7 @@ function flush(call: IpCall, args: Arguments): number {
   if (call.options.stats > 0) {
     if (doomed.length === 0) call.ctx.out('Nothing to flush.\n');
     else {
-      const entries = doomed.length === 1 ? 'entry' : 'entries';
-      call.ctx.out(
-        `\n*** Round 1, deleting ${doomed.length} entries ***\n*** Flush is complete after 1 round ***\n`.replace(
-          'entries',
-          entries,
-        ),
-      );
+      call.ctx.out(`\n*** Round 1, deleting ${doomed.length} entries ***\n*** Flush is complete after 1 round ***\n`);
     }
   }
   return 0;

@@ -74,12 +74,16 @@ export function ipRouteGet(call: IpCall, args: Arguments): number {
 
 function print(call: IpCall, p: Printer, dst: Dst, asked: { destination: Ipv4; from: Ipv4 }): void {
   const type = TYPE_NAMES.get(dst.kind);
+  const { details } = call.options;
   if (type !== undefined) p.put('type', type, `${type} `);
+  else if (details) p.put('type', 'unicast', 'unicast ');
   p.put('dst', formatIpv4(asked.destination), `${formatIpv4(asked.destination)} `);
   if (asked.from !== 0) p.put('from', formatIpv4(asked.from), `from ${formatIpv4(asked.from)} `);
   if (dst.viaGateway) p.put('gateway', formatIpv4(dst.nexthop), `via ${formatIpv4(dst.nexthop)} `);
   const dev = dst.out?.dev ?? null;
   if (dev !== null) p.put('dev', dev.name, `dev ${dev.name} `);
+  // The kernel names the main table whatever the table (RTM_F_LOOKUP_TABLE is not asked for).
+  if (details) p.put('table', 'main', 'table main ');
   // A destination with no route goes out bound to its device; its source is then any of the namespace's.
   const source = dst.source !== 0 || dst.out === null ? dst.source : call.netns.selectAddress(dst.out, 0, 0);
   if (asked.from === 0 && source !== 0) p.put('prefsrc', formatIpv4(source), `src ${formatIpv4(source)} `);

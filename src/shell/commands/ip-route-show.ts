@@ -57,6 +57,8 @@ export function readRouteFilter(call: IpCall, args: Arguments): RouteFilter {
       else {
         f.table = parseTable(name);
         if (f.table === null) throw invalid('table id value is invalid\n', name);
+        // RT_TABLE_UNSPEC
+        if (f.table === 0) f.table = null;
       }
     } else if (matches(word, 'cached') || matches(word, 'cloned')) f.cache = true;
     else if (matches(word, 'protocol')) {
@@ -95,6 +97,7 @@ function readPrefixFilter(args: Arguments, first: string, f: RouteFilter): void 
     return;
   }
   if (matches(word, 'exact')) word = args.next();
+  if (word === 'all' || word === 'any') return;
   const prefix = network(prefixOf(word));
   f.root = prefix;
   f.match = prefix;
@@ -161,7 +164,8 @@ function printRoute(call: IpCall, p: Printer, r: Route, f: RouteFilter): void {
   }
   if (r.prefsrc !== 0 && f.prefsrc === null) p.put('prefsrc', formatIpv4(r.prefsrc), `src ${formatIpv4(r.prefsrc)} `);
   if (r.metric !== 0) p.put('metric', r.metric, `metric ${r.metric} `);
-  const linkdown = r.linkdown;
+  // fib_sync_down_dev() passes over local routes.
+  const linkdown = r.linkdown && r.nexthop.scope !== Scope.NOWHERE;
   const flags = [];
   if (linkdown && out?.ignoresLinkdown) flags.push('dead');
   if (onlink) flags.push('onlink');

@@ -3,7 +3,8 @@
 import type { Ipv4, Ipv4Prefix } from '../../addr/ipv4.ts';
 import type { NetDevice } from '../../link/device.ts';
 import { RouteType, Scope, Table } from '../../stack/fib.ts';
-import { addRoute, deleteRoute, flushRouteCache, type RouteMode } from '../../stack/route-control.ts';
+import { flushPathExceptions } from '../../stack/path-mtu.ts';
+import { addRoute, deleteRoute, type RouteMode } from '../../stack/route-control.ts';
 import {
   Arguments,
   accept,
@@ -233,7 +234,7 @@ function flush(call: IpCall, args: Arguments): number {
   if (args.done) throw new CommandFailure('"ip route flush" requires arguments.', EXIT_FAILED);
   const filter = readRouteFilter(call, args);
   if (filter.cache) {
-    flushRouteCache(call.netns);
+    flushPathExceptions(call.netns);
     return 0;
   }
   const doomed = routesOf(call, filter);
