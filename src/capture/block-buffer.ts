@@ -41,7 +41,6 @@ export const FILLER_TYPE = 0x80707766;
 
 export class BlockBuffer implements WordBuffer {
   readonly bytes: Uint8Array;
-  readonly halves: Uint16Array;
   readonly words: Uint32Array;
   readonly view: DataView;
   readonly capacity: number;
@@ -65,7 +64,6 @@ export class BlockBuffer implements WordBuffer {
     this.capacity = unit + (unit >> 4) + SLACK;
     const buffer = new ArrayBuffer(this.capacity);
     this.bytes = new Uint8Array(buffer);
-    this.halves = new Uint16Array(buffer);
     this.words = new Uint32Array(buffer);
     this.view = new DataView(buffer);
   }

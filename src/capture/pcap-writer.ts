@@ -43,7 +43,6 @@ export class PcapWriter implements PacketWriter, WordBuffer {
   limitReached = false;
   problem: string | null = null;
   readonly bytes: Uint8Array;
-  readonly halves: Uint16Array;
   readonly words: Uint32Array;
   readonly #view: DataView;
   readonly #sink: CaptureSink;
@@ -65,7 +64,6 @@ export class PcapWriter implements PacketWriter, WordBuffer {
     this.#unit = options.unit;
     const buffer = new ArrayBuffer(options.unit + ROOM);
     this.bytes = new Uint8Array(buffer);
-    this.halves = new Uint16Array(buffer);
     this.words = new Uint32Array(buffer);
     this.#view = new DataView(buffer);
   }

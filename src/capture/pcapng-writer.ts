@@ -9,6 +9,7 @@
 import type { Frame } from '../link/frame.ts';
 import * as frames from '../link/frame.ts';
 import type { Ns } from '../sim/sim.ts';
+import { LITTLE_ENDIAN } from '../wire/checksum.ts';
 import { BLOCK_LENGTH_MAX, BlockBuffer, FILLER_TYPE, UNIT_FILLERS_MAX } from './block-buffer.ts';
 import { COMMENT_MAX, encodeText } from './block-builder.ts';
 import { copyFromArena } from './frame-copy.ts';
@@ -25,6 +26,9 @@ import type { CaptureSink } from './sink.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameStart } = frames;
+const { ENHANCED_PACKET } = BlockType;
+const { END } = Option;
+const LITTLE_ENDIAN_HERE = LITTLE_ENDIAN;
 
 // Enhanced packet block: offsets from its start, and from its end.
 const EPB_INTERFACE = 8;
@@ -37,6 +41,9 @@ const EPB_BEHIND = 8 + 12 + 4 + 4;
 const PACKET_ID_BEHIND = 4 + 4 + 8;
 /** What a block adds to the padded bytes of the frame. */
 export const EPB_OVERHEAD = EPB_DATA + EPB_BEHIND;
+/** The options of every packet: code and length in one word. */
+const FLAGS_OPTION = Option.EPB_FLAGS | (4 << 16);
+const PACKET_ID_OPTION = Option.EPB_PACKETID | (8 << 16);
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 const WORD = 0x1_0000_0000;
@@ -69,6 +76,12 @@ export interface PcapngWriterOptions {
   readonly unit: number;
 }
 
+/** A word as it lies in memory when the file is to be little-endian. */
+function little(x: number): number {
+  if (LITTLE_ENDIAN_HERE) return x;
+  return ((x & 0xff) << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24);
+}
+
 export class PcapngWriter implements PacketWriter {
   limitReached = false;
   readonly #sink: CaptureSink;
@@ -80,6 +93,10 @@ export class PcapngWriter implements PacketWriter {
   readonly #epoch: bigint;
   readonly #epochHigh: number;
   readonly #epochLow: number;
+  /** The newest time stamp and its words as they stand in a block. */
+  #stampTime: Ns = -1;
+  #stampHigh = 0;
+  #stampLow = 0;
   // Per interface, for the statistics at the end.
   readonly #received: number[] = [];
   readonly #dropped: number[] = [];
@@ -143,32 +160,42 @@ export class PcapngWriter implements PacketWriter {
       return NO_RECORD;
     }
     const at = buffer.place(total);
-    const view = buffer.view;
-    // 64-bit sum of two pairs of words.
-    const high = Math.floor(time / WORD);
-    const low = time - high * WORD + this.#epochLow;
-    view.setUint32(at, BlockType.ENHANCED_PACKET, true);
-    view.setUint32(at + 4, total, true);
-    view.setUint32(at + EPB_INTERFACE, interfaceId, true);
-    view.setUint32(at + EPB_TIME_HIGH, low >= WORD ? high + this.#epochHigh + 1 : high + this.#epochHigh, true);
-    view.setUint32(at + EPB_TIME_LOW, low >= WORD ? low - WORD : low, true);
-    view.setUint32(at + EPB_CAPTURED, captured, true);
-    view.setUint32(at + EPB_LENGTH, length, true);
+    // Several interfaces see a frame at one virtual moment: its two words are made once.
+    if (time !== this.#stampTime) this.#stamp(time);
+    const words = buffer.words;
+    const w = at >>> 2;
+    words[w] = little(ENHANCED_PACKET);
+    words[w + 1] = little(total);
+    words[w + (EPB_INTERFACE >> 2)] = little(interfaceId);
+    words[w + (EPB_TIME_HIGH >> 2)] = this.#stampHigh;
+    words[w + (EPB_TIME_LOW >> 2)] = this.#stampLow;
+    words[w + (EPB_CAPTURED >> 2)] = little(captured);
+    words[w + (EPB_LENGTH >> 2)] = little(length);
     const data = at + EPB_DATA;
     copyFromArena(buffer, data, start, captured);
     const options = data + body;
     if (body !== captured) for (let i = data + captured; i < options; i++) buffer.bytes[i] = 0;
-    view.setUint32(options, Option.EPB_FLAGS | (4 << 16), true);
-    view.setUint32(options + 4, direction, true);
-    view.setUint32(options + 8, Option.EPB_PACKETID | (8 << 16), true);
-    view.setUint32(options + 12, packetId, true);
-    view.setUint32(options + 16, packetId < WORD ? 0 : Math.floor(packetId / WORD), true);
-    view.setUint32(options + 20, Option.END, true);
-    view.setUint32(options + 24, total, true);
+    const o = options >>> 2;
+    words[o] = little(FLAGS_OPTION);
+    words[o + 1] = little(direction);
+    words[o + 2] = little(PACKET_ID_OPTION);
+    words[o + 3] = little(packetId | 0);
+    words[o + 4] = little(packetId < WORD ? 0 : Math.floor(packetId / WORD));
+    words[o + 5] = little(END);
+    words[o + 6] = little(total);
     if (this.#firstTime[interfaceId]! < 0) this.#firstTime[interfaceId] = time;
     this.#lastTime[interfaceId] = time;
     this.#recordAt[this.#count] = at;
     return this.#first + this.#count++;
+  }
+
+  /** The 64-bit sum of epoch and time, as two pairs of words. */
+  #stamp(time: Ns): void {
+    const high = Math.floor(time / WORD);
+    const low = time - high * WORD + this.#epochLow;
+    this.#stampTime = time;
+    this.#stampHigh = little((low >= WORD ? high + this.#epochHigh + 1 : high + this.#epochHigh) | 0);
+    this.#stampLow = little(low | 0);
   }
 
   comment(ordinal: number, packetId: number, text: string): boolean {
