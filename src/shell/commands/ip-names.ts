@@ -1,7 +1,7 @@
 // Names of the small numbers that routes and addresses carry: scopes, tables, protocols (/etc/iproute2/rt_scopes, rt_tables,
 // rt_protos as Debian has them).
 
-import { Scope, Table } from '../../stack/fib.ts';
+import { RouteType, Scope, Table } from '../../stack/fib.ts';
 import { parseNumber } from './ip-arguments.ts';
 
 const SCOPES: readonly (readonly [string, number])[] = [
@@ -72,4 +72,9 @@ export function parseTable(word: string): number | null {
 export function parseProtocol(word: string): string | null {
   const value = valueIn(PROTOCOLS, word, 255);
   return value === null ? null : nameIn(PROTOCOLS, value);
+}
+
+/** rtnl_rtntype_a2n() */
+export function parseRouteType(word: string): RouteType | null {
+  return Object.values(RouteType).find((type) => type === word) ?? null;
 }

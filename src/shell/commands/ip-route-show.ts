@@ -15,9 +15,8 @@ import {
   usageError,
 } from './ip-arguments.ts';
 import type { IpCall } from './ip-call.ts';
-import { parseProtocol, parseScope, parseTable, scopeName, tableName } from './ip-names.ts';
+import { parseProtocol, parseRouteType, parseScope, parseTable, scopeName, tableName } from './ip-names.ts';
 import type { Printer } from './ip-printer.ts';
-import { parseRouteType } from './ip-route.ts';
 
 export interface RouteFilter {
   /** null: all tables */

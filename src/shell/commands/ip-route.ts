@@ -22,7 +22,7 @@ import {
 } from './ip-arguments.ts';
 import type { IpCall } from './ip-call.ts';
 import { trafficClass } from './ip-link-vxlan.ts';
-import { parseProtocol, parseScope, parseTable } from './ip-names.ts';
+import { parseProtocol, parseRouteType, parseScope, parseTable } from './ip-names.ts';
 import { ipRouteGet } from './ip-route-get.ts';
 import { readRouteFilter, routesOf, showRoutes } from './ip-route-show.ts';
 
@@ -49,11 +49,6 @@ export function ipRoute(call: IpCall, words: readonly string[]): number {
   if (verb === 'save' || verb === 'restore' || verb === 'showdump') throw notEmulated('ip', `route ${verb}`);
   if (matches(verb, 'help')) throw usageError(USAGE);
   throw usageError(`Command "${verb}" is unknown, try "ip route help".`);
-}
-
-/** rtnl_rtntype_a2n() */
-export function parseRouteType(word: string): RouteType | null {
-  return Object.values(RouteType).find((type) => type === word) ?? null;
 }
 
 interface RouteWords {
