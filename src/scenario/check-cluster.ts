@@ -16,6 +16,8 @@ import type { Path } from './yaml-value.ts';
 
 /** Outer IPv4, UDP, VXLAN and inner Ethernet headers. */
 const VXLAN_OVERHEAD = 50;
+/** IPV4_MIN_MTU, RFC 791 */
+const MTU_MIN = 68;
 /** cidr_set.go clusterSubnetMaxDiff */
 const MASK_DIFFERENCE_MAX = 16;
 /** Name of the machine beside the cluster, where kubectl runs. */
@@ -224,11 +226,11 @@ function checkMtu(draft: Draft, problems: Problem[]): void {
   const { network, underlay } = draft.cluster;
   const overhead = network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
   const room = underlay.mtu - overhead;
-  if (room < 68) {
+  if (room < MTU_MIN) {
     problems.push(
       draft.tree.problem(['cluster', 'underlay', 'mtu'], {
         what: `an underlay MTU of ${underlay.mtu} leaves ${room} bytes for pods`,
-        expected: `at least ${68 + overhead}`,
+        expected: `at least ${MTU_MIN + overhead}`,
       }),
     );
   }
@@ -322,6 +324,15 @@ function checkCables(draft: Draft, names: readonly string[], problems: Problem[]
         tree.problem(['cables', i, 'node'], {
           what: `the cable of ${cable.node} is described in cables[${first}] already`,
           expected: 'one entry for each node',
+        }),
+      );
+    }
+    const overhead = draft.cluster.network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
+    if (cable.mtu !== undefined && cable.mtu < MTU_MIN + overhead) {
+      problems.push(
+        tree.problem(['cables', i, 'mtu'], {
+          what: `a cable MTU of ${cable.mtu} leaves ${cable.mtu - overhead} bytes for pods`,
+          expected: `at least ${MTU_MIN + overhead}`,
         }),
       );
     }

@@ -17,6 +17,9 @@ import type { Path, PlainValue } from './yaml-value.ts';
 export interface Known {
   readonly nodes: readonly string[];
   readonly pods: readonly string[];
+  /** pods that live in the namespace of their node: they have no cable */
+  readonly hostNetwork: readonly string[];
+  readonly backend: 'vxlan' | 'host-gw';
   readonly vni: number;
 }
 
@@ -197,6 +200,14 @@ class StepCheck {
     const { link, action, partition, heal, ...rest } = fault;
     const settings = Object.entries(rest).filter(([, v]) => v !== undefined);
     const ends = [...this.#known.nodes, ...this.#known.pods];
+    for (const [key, name] of Object.entries({ link, heal })) {
+      if (name === undefined || !this.#known.hostNetwork.includes(name)) continue;
+      this.#value(
+        [...path, key],
+        `pod ${quoted(name)} has no link of its own: it uses its node's (hostNetwork)`,
+        'the node',
+      );
+    }
     if (link !== undefined) {
       this.#name(link, ends, [...path, 'link'], 'node or pod');
       if (action === undefined && settings.length === 0) {
@@ -309,7 +320,11 @@ class StepCheck {
       return;
     }
     const fields: readonly string[] = isPod ? POD_FIELDS : NODE_FIELDS;
-    if (fields.includes(p.field)) return;
+    if (fields.includes(p.field)) {
+      const why = this.#valueless(p);
+      if (why !== null) this.#problems.push(tree.source.at(at, { what: `${p.text} has no value: ${why}` }));
+      return;
+    }
     const near = nearestName(p.field, fields);
     this.#problems.push(
       tree.source.at(at, {
@@ -318,6 +333,13 @@ class StepCheck {
         mend: near === null ? undefined : `did you mean ${near}?`,
       }),
     );
+  }
+
+  /** Why a placeholder of a known name stands for nothing, or null. */
+  #valueless(p: { subject: string; field: string }): string | null {
+    const { hostNetwork, backend } = this.#known;
+    if (p.field === 'veth' && hostNetwork.includes(p.subject)) return 'the pod uses the network of its node';
+    return p.field === 'vtepMac' && backend === 'host-gw' ? 'with host-gw there is no flannel device' : null;
   }
 
   #name(name: string, known: readonly string[], path: Path, kind: string): void {

@@ -1,7 +1,7 @@
 // Reads a scenario: text -> document with positions -> schema -> checks -> value. Every mistake of the file is reported at
 // once, each at its place.
 
-import type { ClusterSpec } from '../kube/cluster-spec.ts';
+import { type ClusterSpec, podLabel } from '../kube/cluster-spec.ts';
 import { type ClusterPlan, checkCluster } from './check-cluster.ts';
 import { checkSteps } from './check-steps.ts';
 import { type PodDraft, parseDraft } from './draft.ts';
@@ -43,7 +43,9 @@ export function loadScenario(text: string, file: string, options: LoadOptions = 
   const manifests = readManifests(tree, file, options);
   const draft = { ...parsed.draft, pods: [...parsed.draft.pods, ...manifests.pods] };
   const plan = checkCluster(draft);
-  const known = { nodes: plan.nodeNames, pods: plan.podLabels, vni: draft.cluster.network.vni };
+  const hostNetwork = draft.pods.flatMap((p) => (p?.pod.spec.hostNetwork === true ? [podLabel(p.pod.metadata)] : []));
+  const { backend, vni } = draft.cluster.network;
+  const known = { nodes: plan.nodeNames, pods: plan.podLabels, hostNetwork, backend, vni };
   const problems = [
     ...yaml.problems,
     ...tree.problems,

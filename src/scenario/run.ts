@@ -120,15 +120,18 @@ export class ScenarioRun {
     this.#recorder = createRecorder(scenario, this.world, this.seed, options);
     const captured = new Set<NetDevice>();
     const recorder = this.#recorder;
+    const chosen = scenario.capture.interfaces ?? [];
+    // Names that placeholders stand for are known only once the cluster stands: then that is where the capture begins.
+    const later = chosen.some((pattern) => placeholders(pattern).length > 0);
+    // A probe that stands outside the capture's wrapper sees the frame before it is recorded, one inside after.
+    const ahead = later ? 0 : 1;
+    const numbered = recorder !== null && scenario.capture.file === 'per-run';
     this.#observation = new Observation(this.world, watchedInterfaces(scenario), (dev) =>
-      recorder !== null && captured.has(dev) ? recorder.recorded + 1 : null,
+      numbered && captured.has(dev) && !recorder.limitReached ? recorder.recorded + ahead : null,
     );
     this.#start = this.#observation.mark();
     if (recorder !== null) this.world.observer.add(recorder);
     this.world.observer.add(this.#observation);
-    const chosen = scenario.capture.interfaces ?? [];
-    // Names that placeholders stand for are known only once the cluster stands: then that is where the capture begins.
-    const later = chosen.some((pattern) => placeholders(pattern).length > 0);
     const devices: NetDevice[] = [];
     const capture = (dev: NetDevice, patterns: readonly string[]): void => {
       if (recorder === null || dev.kind === DeviceKind.LOOPBACK || !matchesLabel(patterns, dev.label)) return;

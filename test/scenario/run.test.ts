@@ -117,6 +117,25 @@ describe('expectations', () => {
     expect(packet!.direction).toBe(2);
   });
 
+  it('number frames rightly when the capture begins with the cluster standing, and not at all without a single file', async () => {
+    const step = `steps:
+  - run: kubectl exec pod-a -- ping -c 1 \${pod-b.ip}
+    expect: {packets: [{interface: node-1/eth0, direction: out, filter: {icmp.type: 8}, count: 2}]}
+`;
+    const result = await run(`capture: {interfaces: ["node-1/eth0", "\${pod-a.node}/\${pod-a.veth}"]}\n${step}`);
+    const evidence = result.steps[0]!.judgements.find((j) => !j.passed)!.evidence[0]!;
+    const number = Number(/^frame (\d+) /.exec(evidence)![1]);
+    const reader = new CaptureReader(result.bytes);
+    let packet = reader.next();
+    while (packet !== null && packet.number !== number) packet = reader.next();
+    expect(reader.interfaces[packet!.interfaceIndex]!.name).toBe('node-1/eth0');
+    expect(packet!.bytes[14 + 20 + 8 + 8 + 14 + 20]).toBe(8);
+    const none = await run(step, { capture: null });
+    expect(none.steps[0]!.judgements.find((j) => !j.passed)!.evidence[0]).toMatch(
+      /^frame \(node-1\/eth0 out, packet \d+\)/,
+    );
+  });
+
   it('on drops show what was dropped, where and why', async () => {
     const result = await run(`steps:
   - run: kubectl exec pod-a -- ping -c 1 192.0.2.1
