@@ -214,9 +214,11 @@ export class NetNamespace {
     };
     if (ifa.secondary) idev.addresses.push(ifa);
     else {
-      // Primaries stand before the secondaries, nearer scopes behind wider ones.
+      // inet_insert_ifa: behind the last primary whose scope is no wider than its own.
       let i = 0;
-      while (i < idev.addresses.length && !idev.addresses[i]!.secondary && idev.addresses[i]!.scope <= ifa.scope) i++;
+      idev.addresses.forEach((a, at) => {
+        if (!a.secondary && ifa.scope <= a.scope) i = at + 1;
+      });
       idev.addresses.splice(i, 0, ifa);
     }
     this.#addAddressRoutes(idev, ifa);
@@ -228,11 +230,10 @@ export class NetNamespace {
   /** Removes an address and what hangs on it: its secondaries (or their promotion), its routes (inet_del_ifa). */
   removeAddress(idev: InDevice, ifa: InetAddress): void {
     const mask = maskIpv4(ifa.length);
+    const same = (a: InetAddress): boolean => ((a.peer ^ ifa.peer) & mask) === 0;
     const dependants = ifa.secondary
       ? []
-      : idev.addresses.filter(
-          (a) => a !== ifa && a.secondary && a.length === ifa.length && ((a.peer ^ ifa.peer) & mask) === 0,
-        );
+      : idev.addresses.filter((a) => a !== ifa && a.secondary && a.length === ifa.length && same(a));
     const gone = [ifa, ...(idev.promotesSecondaries ? [] : dependants)];
     idev.addresses = idev.addresses.filter((a) => !gone.includes(a));
     for (const a of gone) this.#removeAddressRoutes(idev, a);
@@ -240,7 +241,8 @@ export class NetNamespace {
       const heir = dependants[0]!;
       const at = idev.addresses.indexOf(heir);
       idev.addresses[at] = { ...heir, secondary: false };
-      this.#addAddressRoutes(idev, idev.addresses[at]!);
+      // The others' local routes named the old primary as their source: made anew.
+      for (const a of idev.addresses) if (a.length === ifa.length && same(a)) this.#addAddressRoutes(idev, a);
     }
     this.fib.touch();
   }
@@ -248,6 +250,10 @@ export class NetNamespace {
   /** fib_add_ifaddr: the local route always, the others while the device is up. */
   #addAddressRoutes(idev: InDevice, ifa: InetAddress): void {
     const { local, length, peer } = ifa;
+    // fib_add_ifaddr: a secondary's routes prefer the primary of its subnet.
+    const primary = ifa.secondary
+      ? idev.addresses.find((a) => !a.secondary && a.length === length && ((a.peer ^ peer) & maskIpv4(length)) === 0)
+      : ifa;
     const add = (table: number, type: RouteType, destination: Ipv4, plen: number): void => {
       const isLocal = type === RouteType.LOCAL;
       if (
@@ -266,7 +272,7 @@ export class NetNamespace {
         protocol: 'kernel',
         metric: 0,
         tos: 0,
-        prefsrc: local,
+        prefsrc: primary?.local ?? local,
         nexthop: { gateway: 0, out: idev, onlink: false, scope: isLocal ? Scope.NOWHERE : Scope.HOST },
         mtu: 0,
         mtuLocked: false,

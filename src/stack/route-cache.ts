@@ -40,6 +40,9 @@ export interface PathException {
   gateway: Ipv4;
 }
 
+/** 224.0.0.0/4: routes of shorter prefixes are not about groups. */
+const MULTICAST_PREFIX = 4;
+
 /** Cache slots; a choice: 4 KiB of keys and room for every pod a node talks to at a time. */
 const SLOTS = 512;
 
@@ -65,7 +68,9 @@ export class Dst {
     this.kind = kindOf(route, destination);
     this.exception = this.kind === DstKind.UNICAST ? (netns.pathExceptions.get(destination) ?? null) : null;
     const redirect = this.exception?.gateway ?? 0;
-    const gateway = redirect !== 0 ? redirect : (route?.nexthop.gateway ?? 0);
+    // __mkroute_output: groups and the limited broadcast use a route's device, never its gateway.
+    const own = this.kind === DstKind.UNICAST ? (route?.nexthop.gateway ?? 0) : 0;
+    const gateway = redirect !== 0 ? redirect : own;
     this.viaGateway = gateway !== 0;
     this.nexthop = this.viaGateway ? gateway : destination;
     this.out = this.kind === DstKind.LOCAL ? netns.loopback : (route?.nexthop.out ?? out);

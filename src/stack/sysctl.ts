@@ -136,7 +136,8 @@ export class Sysctl {
       number
     >;
     this.#conf.set('all', { values: this.all, touched: new Set() });
-    this.#conf.set('default', { values: { ...CONF_DEFAULTS }, touched: new Set() });
+    // ipv4_devconf_dflt: devices may take source routes, `all` may not, and both must agree.
+    this.#conf.set('default', { values: { ...CONF_DEFAULTS, accept_source_route: 1 }, touched: new Set() });
     this.#neigh.set('default', new NeighParameters());
   }
 

@@ -130,16 +130,49 @@ describe('addresses', () => {
     expect(routes()).toEqual([
       '254 unicast a000000/24 src a000001',
       '255 local a000001/32 src a000001',
-      '255 local a000002/32 src a000002',
+      '255 local a000002/32 src a000001',
       '255 broadcast a0000ff/32 src a000001',
     ]);
     dev.dev.setUp(false);
-    expect(routes()).toEqual(['255 local a000001/32 src a000001', '255 local a000002/32 src a000002']);
+    expect(routes()).toEqual(['255 local a000001/32 src a000001', '255 local a000002/32 src a000001']);
     dev.dev.setUp(true);
     expect(routes()).toHaveLength(4);
     a.removeAddress(dev, dev.addresses[0]!);
     expect(routes()).toEqual([]);
     expect(dev.addresses).toEqual([]);
+    expect(net.close()).toBe(0);
+  });
+
+  it('promotes a secondary, with its routes, when promote_secondaries says so', () => {
+    const net = new Net();
+    const a = net.host('a', { 'net.ipv4.conf.all.promote_secondaries': '1' });
+    const b = net.host('b');
+    const [dev] = net.cable({ netns: a, mac: '02:00:00:00:00:01' }, { netns: b, mac: '02:00:00:00:00:02' });
+    for (const text of ['10.0.0.1/24', '10.0.0.2/24', '10.0.0.3/24']) net.address(dev, text);
+    a.removeAddress(dev, dev.addresses[0]!);
+    expect(dev.addresses.map((x) => [x.local, x.secondary])).toEqual([
+      [ip('10.0.0.2'), false],
+      [ip('10.0.0.3'), true],
+    ]);
+    const own = [...a.fib.main.routes(), ...a.fib.local.routes()].filter((r) => r.nexthop.out === dev);
+    expect(own.map((r) => [r.type, r.destination, r.prefsrc])).toEqual([
+      ['unicast', ip('10.0.0.0'), ip('10.0.0.2')],
+      ['local', ip('10.0.0.2'), ip('10.0.0.2')],
+      ['local', ip('10.0.0.3'), ip('10.0.0.2')],
+      ['broadcast', ip('10.0.0.255'), ip('10.0.0.2')],
+    ]);
+    expect(net.close()).toBe(0);
+  });
+
+  it('stand behind those of a scope no narrower, as ip addr lists them', () => {
+    const net = new Net();
+    const a = net.host('a');
+    const b = net.host('b');
+    const [dev] = net.cable({ netns: a, mac: '02:00:00:00:00:01' }, { netns: b, mac: '02:00:00:00:00:02' });
+    net.address(dev, '10.0.0.1/24');
+    a.addAddress(dev, { local: ip('169.254.7.7'), length: 16, scope: Scope.LINK });
+    net.address(dev, '10.1.0.1/24');
+    expect(dev.addresses.map((x) => x.local)).toEqual([ip('169.254.7.7'), ip('10.0.0.1'), ip('10.1.0.1')]);
     expect(net.close()).toBe(0);
   });
 });
