@@ -7,7 +7,9 @@
 // at 5/8 load. Iteration is not offered on purpose: slot order depends on history; whoever iterates keeps an
 // insertion-ordered list beside the table. Values are >= 0; MISSING (-1) says "not there".
 
-export const MISSING = -1;
+/** The same as MISSING below: V8 folds a module's own constants into loops, exported ones it reads (link/frame.ts). */
+const EMPTY = -1;
+export const MISSING = EMPTY;
 
 function hash1(k: number): number {
   let x = Math.imul(k ^ (k >>> 16), 0x7feb352d);
@@ -31,7 +33,7 @@ export class IntTable {
     let n = 16;
     while (n * 5 < capacity * 8) n *= 2;
     this.#keys = new Int32Array(n);
-    this.#values = new Int32Array(n).fill(MISSING);
+    this.#values = new Int32Array(n).fill(EMPTY);
     this.#mask = n - 1;
   }
 
@@ -43,7 +45,7 @@ export class IntTable {
     let i = hash1(k) & mask;
     for (;;) {
       const v = values[i]!;
-      if (v === MISSING) return MISSING;
+      if (v === EMPTY) return EMPTY;
       if (keys[i] === k) return v;
       i = (i + 1) & mask;
     }
@@ -52,7 +54,7 @@ export class IntTable {
   set(key: number, value: number): void {
     const k = key | 0;
     let i = hash1(k) & this.#mask;
-    while (this.#values[i] !== MISSING) {
+    while (this.#values[i] !== EMPTY) {
       if (this.#keys[i] === k) {
         this.#values[i] = value;
         return;
@@ -70,12 +72,12 @@ export class IntTable {
     const mask = this.#mask;
     let i = hash1(k) & mask;
     for (;;) {
-      if (this.#values[i] === MISSING) return false;
+      if (this.#values[i] === EMPTY) return false;
       if (this.#keys[i] === k) break;
       i = (i + 1) & mask;
     }
     let hole = i;
-    for (let j = (i + 1) & mask; this.#values[j] !== MISSING; j = (j + 1) & mask) {
+    for (let j = (i + 1) & mask; this.#values[j] !== EMPTY; j = (j + 1) & mask) {
       const home = hash1(this.#keys[j]!) & mask;
       if (((j - home) & mask) >= ((j - hole) & mask)) {
         this.#keys[hole] = this.#keys[j]!;
@@ -83,13 +85,13 @@ export class IntTable {
         hole = j;
       }
     }
-    this.#values[hole] = MISSING;
+    this.#values[hole] = EMPTY;
     this.size--;
     return true;
   }
 
   clear(): void {
-    this.#values.fill(MISSING);
+    this.#values.fill(EMPTY);
     this.size = 0;
   }
 
@@ -98,10 +100,10 @@ export class IntTable {
     const values = this.#values;
     const n = keys.length * 2;
     this.#keys = new Int32Array(n);
-    this.#values = new Int32Array(n).fill(MISSING);
+    this.#values = new Int32Array(n).fill(EMPTY);
     this.#mask = n - 1;
     this.size = 0;
-    for (let i = 0; i < values.length; i++) if (values[i] !== MISSING) this.set(keys[i]!, values[i]!);
+    for (let i = 0; i < values.length; i++) if (values[i] !== EMPTY) this.set(keys[i]!, values[i]!);
   }
 }
 
@@ -117,7 +119,7 @@ export class PairTable {
     while (n * 5 < capacity * 8) n *= 2;
     this.#a = new Int32Array(n);
     this.#b = new Int32Array(n);
-    this.#values = new Int32Array(n).fill(MISSING);
+    this.#values = new Int32Array(n).fill(EMPTY);
     this.#mask = n - 1;
   }
 
@@ -131,7 +133,7 @@ export class PairTable {
     let i = hash2(x, y) & mask;
     for (;;) {
       const v = values[i]!;
-      if (v === MISSING) return MISSING;
+      if (v === EMPTY) return EMPTY;
       if (ka[i] === x && kb[i] === y) return v;
       i = (i + 1) & mask;
     }
@@ -141,7 +143,7 @@ export class PairTable {
     const x = a | 0;
     const y = b | 0;
     let i = hash2(x, y) & this.#mask;
-    while (this.#values[i] !== MISSING) {
+    while (this.#values[i] !== EMPTY) {
       if (this.#a[i] === x && this.#b[i] === y) {
         this.#values[i] = value;
         return;
@@ -161,12 +163,12 @@ export class PairTable {
     const mask = this.#mask;
     let i = hash2(x, y) & mask;
     for (;;) {
-      if (this.#values[i] === MISSING) return false;
+      if (this.#values[i] === EMPTY) return false;
       if (this.#a[i] === x && this.#b[i] === y) break;
       i = (i + 1) & mask;
     }
     let hole = i;
-    for (let j = (i + 1) & mask; this.#values[j] !== MISSING; j = (j + 1) & mask) {
+    for (let j = (i + 1) & mask; this.#values[j] !== EMPTY; j = (j + 1) & mask) {
       const home = hash2(this.#a[j]!, this.#b[j]!) & mask;
       if (((j - home) & mask) >= ((j - hole) & mask)) {
         this.#a[hole] = this.#a[j]!;
@@ -175,13 +177,13 @@ export class PairTable {
         hole = j;
       }
     }
-    this.#values[hole] = MISSING;
+    this.#values[hole] = EMPTY;
     this.size--;
     return true;
   }
 
   clear(): void {
-    this.#values.fill(MISSING);
+    this.#values.fill(EMPTY);
     this.size = 0;
   }
 
@@ -192,9 +194,9 @@ export class PairTable {
     const n = a.length * 2;
     this.#a = new Int32Array(n);
     this.#b = new Int32Array(n);
-    this.#values = new Int32Array(n).fill(MISSING);
+    this.#values = new Int32Array(n).fill(EMPTY);
     this.#mask = n - 1;
     this.size = 0;
-    for (let i = 0; i < values.length; i++) if (values[i] !== MISSING) this.set(a[i]!, b[i]!, values[i]!);
+    for (let i = 0; i < values.length; i++) if (values[i] !== EMPTY) this.set(a[i]!, b[i]!, values[i]!);
   }
 }

@@ -40,6 +40,10 @@ const arena = new ArrayBuffer(BIG_BASE + BIG_SLOT * BIG_COUNT);
 const bytes = new Uint8Array(arena);
 const halves = new Uint16Array(arena);
 const words = new Uint32Array(arena);
+const ROOM = HEADROOM;
+const LONGEST = FRAME_MAX;
+const NONE = NO_FRAME;
+const LITTLE = LITTLE_ENDIAN;
 const starts = new Int32Array(COUNT);
 const ends = new Int32Array(COUNT);
 const packetIds = new Float64Array(COUNT);
@@ -89,15 +93,15 @@ export function framesInUse(): number {
  */
 export function allocFrame(length: number): Frame {
   let f: Frame;
-  if (length <= SMALL_SLOT - HEADROOM) {
+  if (length <= SMALL_SLOT - ROOM) {
     if (smallTop > 0) f = smallFree[--smallTop]!;
-    else return NO_FRAME;
-  } else if (length <= FRAME_MAX - 2 && bigTop > 0) {
+    else return NONE;
+  } else if (length <= LONGEST - 2 && bigTop > 0) {
     f = bigFree[--bigTop]!;
   } else {
-    return NO_FRAME;
+    return NONE;
   }
-  const start = slotStart(f) + HEADROOM - 2;
+  const start = slotStart(f) + ROOM - 2;
   starts[f] = start;
   ends[f] = start + length;
   packetIds[f] = 0;
@@ -169,7 +173,7 @@ export function sumArena(at: number, end: number): number {
     // Starts on an odd byte: sum shifted by one byte, turned back at the end (RFC 1071 section 2(B)).
     if (i >= end) return 0;
     odd = true;
-    s = LITTLE_ENDIAN ? bytes[i]! << 8 : bytes[i]!;
+    s = LITTLE ? bytes[i]! << 8 : bytes[i]!;
     i++;
   }
   if (i & 2 && i + 1 < end) {
@@ -186,8 +190,8 @@ export function sumArena(at: number, end: number): number {
     s += halves[i >> 1]!;
     i += 2;
   }
-  if (i < end) s += LITTLE_ENDIAN ? bytes[i]! : bytes[i]! << 8;
+  if (i < end) s += LITTLE ? bytes[i]! : bytes[i]! << 8;
   let r = fold(s);
   if (odd) r = swap16(r);
-  return LITTLE_ENDIAN ? swap16(r) : r;
+  return LITTLE ? swap16(r) : r;
 }

@@ -19,6 +19,7 @@ import { InputVerdict } from './route-input.ts';
 import { udpReceive } from './udp-receive.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const VERDICT = InputVerdict;
 const { frameEnd, frameStart, NO_FRAME, u16, u32, view } = frames;
 const {
   IPV4_DESTINATION,
@@ -82,15 +83,15 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
   const destination = view.getInt32(at + IPV4_DESTINATION);
   const router = netns.inputRouter;
   const verdict = router.route(idev, destination, view.getInt32(at + IPV4_SOURCE));
-  if (verdict === InputVerdict.FORWARD) {
+  if (verdict === VERDICT.FORWARD) {
     if (type !== PacketType.HOST) dev.end(frame, DropReason.IP_INADDRERRORS);
     else ipForward(idev, frame, router.dst!, router.redirect);
-  } else if (verdict === InputVerdict.LOCAL || verdict === InputVerdict.BROADCAST) {
+  } else if (verdict === VERDICT.LOCAL || verdict === VERDICT.BROADCAST) {
     ipLocalDeliver(idev, frame);
-  } else if (verdict === InputVerdict.MULTICAST) {
+  } else if (verdict === VERDICT.MULTICAST) {
     if (netns.igmp.isMember(idev, destination)) ipLocalDeliver(idev, frame);
     else dev.end(frame, DropReason.IP_MULTICAST_NOT_MEMBER);
-  } else if (verdict === InputVerdict.ERROR) {
+  } else if (verdict === VERDICT.ERROR) {
     ipError(idev, frame, type, router.dst!.kind);
   } else {
     if (netns.world.observer.wantsNotes && verdict === -DropReason.IP_RPFILTER) {

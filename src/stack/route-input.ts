@@ -7,8 +7,13 @@ import { RouteType, Scope } from './fib.ts';
 import type { InDevice } from './in-device.ts';
 import { type Dst, DstKind } from './route-cache.ts';
 
+// Constants of this module: V8 folds those into the packet path, imported and exported ones it does not (link/frame.ts).
+const VERDICT = { FORWARD: 1, LOCAL: 2, BROADCAST: 3, MULTICAST: 4, ERROR: 5 } as const;
+const KIND = DstKind;
+const SCOPE = Scope;
+
 /** Positive: what to do. A DropReason is returned negated. */
-export const InputVerdict = { FORWARD: 1, LOCAL: 2, BROADCAST: 3, MULTICAST: 4, ERROR: 5 } as const;
+export const InputVerdict = VERDICT;
 
 /** fib_validate_source's answer: the source is behind a router, it is a direct neighbour, or it is refused. */
 const SourceCheck = { ROUTED: 0, DIRECT: 1, INVALID: -1, REVERSE_PATH: -2 } as const;
@@ -32,50 +37,51 @@ export class InputRouter {
     if (isMulticastIpv4(destination)) {
       if (isMulticastIpv4(source) || source === -1 || isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
       this.group = true;
-      return InputVerdict.MULTICAST;
+      return VERDICT.MULTICAST;
     }
     if (isMulticastIpv4(source) || source === -1) return -DropReason.IP_MARTIAN_SOURCE;
     if (destination === -1 || (source === 0 && destination === 0)) {
       if (source !== 0 && this.#validate(idev, source) < 0) return -DropReason.IP_MARTIAN_SOURCE;
       this.group = true;
-      return InputVerdict.BROADCAST;
+      return VERDICT.BROADCAST;
     }
     if (isZeronetIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
     if (isZeronetIpv4(destination)) return -DropReason.IP_MARTIAN_DEST;
-    if (idev !== netns.loopback && !idev.routesLocalnet) {
-      if (isLoopbackIpv4(destination)) return -DropReason.IP_MARTIAN_DEST;
-      if (isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+    if (isLoopbackIpv4(destination) || isLoopbackIpv4(source)) {
+      if (idev !== netns.loopback && !idev.routesLocalnet) {
+        return isLoopbackIpv4(destination) ? -DropReason.IP_MARTIAN_DEST : -DropReason.IP_MARTIAN_SOURCE;
+      }
     }
     const dst = netns.routes.lookup(destination);
     this.dst = dst;
     switch (dst.kind) {
-      case DstKind.LOCAL: {
+      case KIND.LOCAL: {
         const check = idev === netns.loopback ? 0 : this.#validate(idev, source);
         if (check < 0)
           return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
-        return InputVerdict.LOCAL;
+        return VERDICT.LOCAL;
       }
-      case DstKind.BROADCAST: {
+      case KIND.BROADCAST: {
         const check = this.#validate(idev, source);
         if (check < 0)
           return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
         this.group = true;
-        return InputVerdict.BROADCAST;
+        return VERDICT.BROADCAST;
       }
-      case DstKind.UNICAST:
+      case KIND.UNICAST:
         break;
-      case DstKind.MULTICAST:
+      case KIND.MULTICAST:
         return -DropReason.IP_MARTIAN_DEST;
       default:
-        return InputVerdict.ERROR;
+        return VERDICT.ERROR;
     }
-    if (idev.conf.forwarding === 0) return InputVerdict.ERROR;
+    if (idev.conf.forwarding === 0) return VERDICT.ERROR;
     const check = this.#validate(idev, source);
     if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
     if (dst.out === idev && check === SourceCheck.DIRECT && idev.sendsRedirects) {
       this.redirect = idev.sharedMedia || idev.isOnlink(source, dst.viaGateway ? dst.nexthop : 0);
     }
-    return InputVerdict.FORWARD;
+    return VERDICT.FORWARD;
   }
 
   /** __fib_validate_source */
@@ -83,17 +89,17 @@ export class InputRouter {
     const netns = idev.netns;
     const rpf = idev.rpFilter;
     const back = netns.routes.lookup(source);
-    if (back.kind === DstKind.LOCAL) return idev.acceptsLocal ? SourceCheck.ROUTED : SourceCheck.INVALID;
-    if (back.kind === DstKind.BROADCAST || back.kind === DstKind.MULTICAST) return SourceCheck.INVALID;
-    if (back.kind !== DstKind.UNICAST) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
+    if (back.kind === KIND.LOCAL) return idev.acceptsLocal ? SourceCheck.ROUTED : SourceCheck.INVALID;
+    if (back.kind === KIND.BROADCAST || back.kind === KIND.MULTICAST) return SourceCheck.INVALID;
+    if (back.kind !== KIND.UNICAST) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
     if (back.out === idev) {
-      return back.route!.nexthop.scope >= Scope.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
+      return back.route!.nexthop.scope >= SCOPE.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
     }
     if (idev.addresses.length === 0) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
     if (rpf === 1) return SourceCheck.REVERSE_PATH;
     const through = netns.fib.lookup(source, idev);
     if (through !== null && through.type === RouteType.UNICAST) {
-      return through.nexthop.scope >= Scope.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
+      return through.nexthop.scope >= SCOPE.HOST ? SourceCheck.DIRECT : SourceCheck.ROUTED;
     }
     return SourceCheck.ROUTED;
   }
