@@ -11,8 +11,9 @@ import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_MS, NS_PER_S, type Ns, type Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT } from '../stack/errno.ts';
-import type { PathMtuDiscovery } from '../stack/path-mtu-discovery.ts';
+import { PathMtuDiscovery } from '../stack/path-mtu-discovery.ts';
 import { type EchoError, type EchoReply, PingSocket } from '../stack/ping-socket.ts';
+import { DstKind } from '../stack/route-cache.ts';
 import { routeErrno } from '../stack/udp-socket.ts';
 import { IcmpType } from '../wire/icmp.ts';
 import { icmpErrorText } from './icmp-text.ts';
@@ -181,6 +182,9 @@ export class Ping extends Program {
     socket.ttl = o.ttl;
     socket.broadcast = o.broadcast;
     if (o.pathMtuDiscovery !== null) socket.pathMtuDiscovery = o.pathMtuDiscovery;
+    // A broadcast or multicast request is not to be fragmented.
+    const { kind } = socket.route(o.destination);
+    if (kind === DstKind.BROADCAST || kind === DstKind.MULTICAST) socket.pathMtuDiscovery = PathMtuDiscovery.DO;
     const errno = routeErrno(socket.route(o.destination), o.broadcast);
     if (errno === null) return null;
     if (errno === 'EACCES') return 'Do you want to ping broadcast? Then -b. If not, check your local firewall rules';

@@ -52,6 +52,9 @@ export abstract class ProbeMethod {
     this.#sim = netns.world.sim;
   }
 
+  /** Whether all probes leave from the same socket. */
+  protected abstract readonly oneSocket: boolean;
+
   /** Sends the probe. @returns what perror(3) would print, or null */
   abstract send(probe: Probe): string | null;
   /** Nobody waits for this probe any more. */
@@ -77,9 +80,10 @@ export abstract class ProbeMethod {
     return this.#answers.length > 0;
   }
 
-  /** Takes over all answers that have come. */
+  /** Takes over one answer of each socket that has any, as one poll(2) of traceroute does. */
   collect(): void {
-    for (const { probe, at, from, mark } of this.#answers) {
+    const answers = this.oneSocket ? this.#answers.splice(0, 1) : this.#answers.splice(0);
+    for (const { probe, at, from, mark } of answers) {
       if (probe.done) continue;
       probe.done = true;
       probe.receivedAt = at;
@@ -88,7 +92,6 @@ export abstract class ProbeMethod {
       probe.mark = mark ?? '';
       this.forget(probe);
     }
-    this.#answers.length = 0;
   }
 }
 
@@ -102,6 +105,7 @@ function fill(length: number, from: number): Uint8Array {
 }
 
 export class UdpMethod extends ProbeMethod {
+  protected readonly oneSocket = false;
   readonly #sockets = new Map<Probe, UdpSocket>();
 
   send(probe: Probe): string | null {
@@ -148,6 +152,7 @@ export class UdpMethod extends ProbeMethod {
 }
 
 export class IcmpMethod extends ProbeMethod {
+  protected readonly oneSocket = true;
   readonly #socket: PingSocket;
   readonly #bySequence = new Map<number, Probe>();
 

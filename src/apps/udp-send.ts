@@ -39,6 +39,7 @@ export class UdpSend extends Program {
   readonly #o: UdpSendOptions;
   readonly #socket: UdpSocket;
   #receive: { readonly done: (outcome: Outcome) => void; readonly timer: Timer } | null = null;
+  #errorWait: { readonly done: () => void; readonly timer: Timer } | null = null;
 
   constructor(host: ProgramHost, options: UdpSendOptions) {
     super(host);
@@ -128,14 +129,27 @@ export class UdpSend extends Program {
     const what = outcome === 'timeout' ? 'TimeoutError (timed out)' : `${outcome} (${osErrorText(outcome)})`;
     const seconds = ((this.host.sim.now - began) / NS_PER_S).toFixed(3);
     this.#print(` -> ${size} bytes: ${what} after ${seconds}s\n`);
-    if (this.#o.recvErr) this.#printError();
-    this.#next(i);
+    if (this.#o.recvErr) this.#awaitError(() => this.#next(i));
+    else this.#next(i);
   }
 
-  /** One entry of the error queue. */
-  #printError(): void {
+  /** recvmsg(MSG_ERRQUEUE) on a socket with a time-out polls first: with an empty queue it waits in vain. */
+  #awaitError(done: () => void): void {
+    if (this.#printError()) {
+      done();
+      return;
+    }
+    const timer = this.after(this.#o.wait, () => {
+      this.#errorWait = null;
+      done();
+    });
+    this.#errorWait = { done, timer };
+  }
+
+  /** One entry of the error queue. False when there is none. */
+  #printError(): boolean {
     const e = this.#socket.errorQueue.shift();
-    if (e === undefined) return;
+    if (e === undefined) return false;
     // Reading the last ICMP error clears the socket's pending one (sock_dequeue_err_skb).
     if (e.origin === 'icmp' && !this.#socket.errorQueue.some((left) => left.origin === 'icmp'))
       this.#socket.takeError();
@@ -144,6 +158,7 @@ export class UdpSend extends Program {
       `  errqueue: errno=${e.errno} origin=${origin} type=${e.type} code=${e.code} info=${e.info} ` +
         `offender=${formatIpv4(e.offender)} quoted=${e.payload.length}\n`,
     );
+    return true;
   }
 
   #next(i: number): void {
@@ -189,6 +204,16 @@ export class UdpSend extends Program {
   }
 
   #ready(): void {
+    const waiting = this.#errorWait;
+    if (waiting !== null) {
+      this.after(WAKE_LATENCY, () => {
+        if (this.#errorWait !== waiting || !this.#printError()) return;
+        this.#errorWait = null;
+        this.cancel(waiting.timer);
+        waiting.done();
+      });
+      return;
+    }
     const receive = this.#receive;
     if (receive === null) return;
     this.after(WAKE_LATENCY, () => {

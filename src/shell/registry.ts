@@ -18,6 +18,8 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
   [['traceroute'], () => import('./commands/traceroute.ts')],
+  [['tracepath'], () => import('./commands/tracepath.ts')],
+  [['nc'], () => import('./commands/nc.ts')],
   [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),

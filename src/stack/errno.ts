@@ -107,6 +107,8 @@ export interface SocketError {
   readonly info: number;
   /** who sent the ICMP error; 0 for a local one */
   readonly offender: number;
+  /** TTL with which the ICMP error came in (IP_RECVTTL); 0 for a local one */
+  readonly ttl: number;
   /** where the packet was going */
   readonly destination: number;
   readonly destinationPort: number;

@@ -14,7 +14,7 @@ import {
   IcmpType,
   IcmpUnreach,
 } from '../wire/icmp.ts';
-import { IPV4_DESTINATION, IPV4_HEADER, IPV4_PROTOCOL, IPV4_SOURCE, IpProtocol } from '../wire/ipv4.ts';
+import { IPV4_DESTINATION, IPV4_HEADER, IPV4_PROTOCOL, IPV4_SOURCE, IPV4_TTL, IpProtocol } from '../wire/ipv4.ts';
 import { icmpReply } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import { updatePathMtu, updateRedirect } from './path-mtu.ts';
@@ -122,7 +122,8 @@ function deliverError(idev: InDevice, frame: Frame, at: number, type: number): b
   if (type === IcmpType.DEST_UNREACH) netns.snmp[Snmp.IcmpInDestUnreachs]!++;
   else if (type === IcmpType.TIME_EXCEEDED) netns.snmp[Snmp.IcmpInTimeExcds]!++;
   const protocol = view.getUint8(quoted + IPV4_PROTOCOL);
-  const error = { type, code, info, offender, quoted, payload: quoted + header, end };
+  const ttl = view.getUint8(frameStart[frame]! + IPV4_TTL);
+  const error = { type, code, info, offender, ttl, quoted, payload: quoted + header, end };
   const known = netns.sockets.deliverError(protocol, error);
   if (info !== 0 && (known || protocol === IpProtocol.ICMP)) {
     if (type === IcmpType.DEST_UNREACH) updatePathMtu(netns, destination, info);

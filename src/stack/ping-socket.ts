@@ -16,13 +16,16 @@ import {
 } from '../wire/ipv4.ts';
 import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
 import type { InDevice } from './in-device.ts';
-import { ipLocalOut } from './ip-output.ts';
+import { IP_MAX, ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
-import type { Dst } from './route-cache.ts';
+import { type Dst, DstKind } from './route-cache.ts';
 import { Snmp } from './snmp.ts';
 import type { IcmpError } from './socket-table.ts';
 import { routeErrno } from './udp-socket.ts';
+
+/** IP_MULTICAST_TTL of a new socket (inet_create). */
+const MULTICAST_TTL = 1;
 
 export interface EchoReply {
   readonly source: Ipv4;
@@ -79,10 +82,12 @@ export class PingSocket {
     const errno = routeErrno(dst, this.broadcast);
     if (errno !== null) return errno;
     const length = IPV4_HEADER + ICMP_HEADER + data.length;
-    if (length > 65_535) return 'EMSGSIZE';
+    // raw_sendmsg refuses such a message silently, __ip_append_data one that is too long with its header, and says so.
+    if (length - IPV4_HEADER > IP_MAX) return 'EMSGSIZE';
     const mode = this.pathMtuDiscovery;
     const mtu = mode === PathMtuDiscovery.PROBE ? dst.linkMtu() : dst.mtu(netns);
-    if (length > mtu && (mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE)) {
+    const longest = mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE ? mtu : IP_MAX;
+    if (length > longest) {
       this.onError?.({
         errno: 'EMSGSIZE',
         origin: 'local',
@@ -90,6 +95,7 @@ export class PingSocket {
         code: 0,
         info: mtu,
         offender: 0,
+        ttl: 0,
         destination,
         destinationPort: 0,
         payload: new Uint8Array(0),
@@ -108,7 +114,8 @@ export class PingSocket {
     const df = strict || (mode === PathMtuDiscovery.WANT && length <= mtu && dst.exception?.locked !== true);
     const source = this.source !== 0 ? this.source : dst.source;
     const id = strict ? 0 : netns.ipId.next(source, destination, IpProtocol.ICMP);
-    const ttl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
+    const defaultTtl = dst.kind === DstKind.MULTICAST ? MULTICAST_TTL : netns.sysctl.ipv4.ip_default_ttl;
+    const ttl = this.ttl !== 0 ? this.ttl : defaultTtl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.ICMP, source, destination);
     netns.snmp[Snmp.IcmpOutEchos]!++;
     ipLocalOut(netns, frame, dst, confirm);
@@ -146,6 +153,7 @@ export class PingSocket {
       code: e.code,
       info: e.info,
       offender: e.offender,
+      ttl: e.ttl,
       destination: view.getInt32(e.quoted + IPV4_DESTINATION),
       destinationPort: 0,
       payload: u8.slice(Math.min(e.payload + ICMP_HEADER, e.end), e.end),

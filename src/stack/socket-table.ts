@@ -23,6 +23,8 @@ export interface IcmpError {
   /** MTU, gateway or pointer */
   readonly info: number;
   readonly offender: Ipv4;
+  /** TTL of the packet that brought the error */
+  readonly ttl: number;
   /** where the quoted IPv4 header begins */
   readonly quoted: number;
   /** where the quoted transport header begins */
