@@ -5,7 +5,6 @@ import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
 import { type Frame, sumArena } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
-import { fold } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { checkIpv4 } from '../wire/ipv4.ts';
@@ -20,7 +19,7 @@ import { udpReceive } from './udp-receive.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const VERDICT = InputVerdict;
-const { frameEnd, frameStart, NO_FRAME, u16, u32, view } = frames;
+const { frameEnd, frameStart, NO_FRAME, u16, view } = frames;
 const {
   IPV4_DESTINATION,
   IPV4_FRAGMENT,
@@ -35,14 +34,20 @@ const {
 
 /** True when the 20-byte header at `at` (even) sums to all ones: its checksum is right. */
 function headerSumOk(at: number): boolean {
-  if ((at & 2) === 0) {
-    const w = at >> 2;
-    return fold(u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u32[w + 4]!) === 0xffff;
-  }
-  // Behind a tunnel the header stands 2 mod 4.
   const h = at >> 1;
-  const w = (at + 2) >> 2;
-  return fold(u16[h]! + u32[w]! + u32[w + 1]! + u32[w + 2]! + u32[w + 3]! + u16[h + 9]!) === 0xffff;
+  const sum =
+    u16[h]! +
+    u16[h + 1]! +
+    u16[h + 2]! +
+    u16[h + 3]! +
+    u16[h + 4]! +
+    u16[h + 5]! +
+    u16[h + 6]! +
+    u16[h + 7]! +
+    u16[h + 8]! +
+    u16[h + 9]!;
+  // At most 9 carries: one addition of them reaches 0xffff, or the sum is another one.
+  return (sum & 0xffff) + (sum >>> 16) === 0xffff;
 }
 
 /** ip_rcv: an IPv4 packet from `at` in a frame that came in by `idev`. Takes ownership. */

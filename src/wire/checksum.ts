@@ -9,9 +9,14 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
  * Adds the carries back until 16 bits remain (RFC 1071). A non-zero sum never folds to 0. Integer operations on the two
- * 32-bit halves: a division or remainder of doubles would cost more than the sum of a short packet.
+ * 32-bit halves: a division or remainder of doubles would cost more than the sum of a short packet. Sums of a header and
+ * sums folded before fit 32 bits and need no double at all.
  */
 export function fold(sum: number): number {
+  if (sum <= 0xffff_ffff) {
+    const short = (sum & 0xffff) + (sum >>> 16);
+    return (short & 0xffff) + (short >>> 16);
+  }
   const low = sum >>> 0;
   const high = Math.floor(sum * 2 ** -32);
   let s = (low & 0xffff) + (low >>> 16) + (high & 0xffff) + (high >>> 16);
