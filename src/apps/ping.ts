@@ -7,7 +7,7 @@
 // a shorter rest it polls, which a high-resolution timer ends. Requests carry no MSG_CONFIRM (seen with strace), so
 // replies do not keep the neighbour entry alive (golden case 13a).
 
-import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv4 } from '../addr/ipv4.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_MS, NS_PER_S, type Ns, type Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT } from '../stack/errno.ts';
@@ -17,6 +17,7 @@ import { DstKind } from '../stack/route-cache.ts';
 import { routeErrno } from '../stack/udp-socket.ts';
 import { IcmpType } from '../wire/icmp.ts';
 import { icmpErrorText } from './icmp-text.ts';
+import type { PingOptions } from './ping-options.ts';
 import { PingStatistics, roundTripText } from './ping-statistics.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 
@@ -24,69 +25,12 @@ import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 const MIN_INTERVAL_MS = 10;
 /** A wait of at most this many ms is not left to the kernel (1000 / sysconf(_SC_CLK_TCK)). */
 const SHORT_WAIT_MS = 10;
-/** MAXWAIT, ms: the last request is waited for so long when nothing has been answered. */
-export const LINGER_MS = 10_000;
 /** Bytes of struct timeval at the start of the data; shorter requests are not timed. */
 const TIMEVAL = 16;
+/** More than any IPv4 packet holds: the kernel refuses it, so the rest need not be there. */
+const DATA_MAX = 65_536;
 /** Columns that `-f` takes for granted when there is no terminal. */
 const SCREEN_WIDTH = 80;
-
-export interface PingOptions {
-  /** as it was typed, for the summary */
-  readonly target: string;
-  readonly destination: Ipv4;
-  /** 0: no end */
-  readonly count: number;
-  readonly intervalMs: number;
-  readonly intervalGiven: boolean;
-  readonly lingerMs: number;
-  /** 0: none */
-  readonly deadlineS: number;
-  /** bytes of data behind the ICMP header */
-  readonly size: number;
-  /** 0: the namespace's default */
-  readonly ttl: number;
-  readonly tos: number;
-  readonly pathMtuDiscovery: PathMtuDiscovery | null;
-  /** 0: by route */
-  readonly source: Ipv4;
-  readonly device: string | null;
-  readonly quiet: boolean;
-  readonly flood: boolean;
-  readonly adaptive: boolean;
-  readonly preload: number;
-  readonly timestamps: boolean;
-  readonly outstanding: boolean;
-  readonly verbose: boolean;
-  readonly audible: boolean;
-  readonly broadcast: boolean;
-  /** bytes that fill the data, or null for 0x10 0x11 ... */
-  readonly pattern: Uint8Array | null;
-}
-
-export const PING_DEFAULTS: Omit<PingOptions, 'target' | 'destination'> = {
-  count: 0,
-  intervalMs: 1000,
-  intervalGiven: false,
-  lingerMs: LINGER_MS,
-  deadlineS: 0,
-  size: 56,
-  ttl: 0,
-  tos: 0,
-  pathMtuDiscovery: null,
-  source: 0,
-  device: null,
-  quiet: false,
-  flood: false,
-  adaptive: false,
-  preload: 1,
-  timestamps: false,
-  outstanding: false,
-  verbose: false,
-  audible: false,
-  broadcast: false,
-  pattern: null,
-};
 
 interface Arrived {
   readonly reply: EchoReply;
@@ -120,9 +64,9 @@ export class Ping extends Program {
     this.#o = options;
     this.#intervalMs = options.flood && !options.intervalGiven ? 0 : options.intervalMs;
     this.#receiveTimeoutMs = Math.max(this.#intervalMs, MIN_INTERVAL_MS);
-    this.#data = new Uint8Array(options.size);
+    this.#data = new Uint8Array(Math.min(options.size, DATA_MAX));
     const pattern = options.pattern;
-    for (let i = 0; i < options.size; i++) {
+    for (let i = 0; i < this.#data.length; i++) {
       this.#data[i] = pattern === null || pattern.length === 0 ? i : pattern[i % pattern.length]!;
     }
     this.#receiveTimeout = new KernelTimer(host.sim, () => this.#wakeUp());

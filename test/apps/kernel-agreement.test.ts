@@ -77,6 +77,21 @@ const COMMANDS: readonly string[] = [
   'a traceroute -n -q 11 10.9.0.2',
   'r traceroute -n 10.55.0.1',
   'r traceroute -n -I 10.55.0.1',
+  'a ping -c 1 -i 0.1s 10.88.0.1',
+  'a ping -c 1 -W x 10.88.0.1',
+  'a ping -s -1 10.9.0.2',
+  'a ping -p zz 10.9.0.2',
+  'a ping -w -1 10.9.0.2',
+  'a ping -c 1 -W 0.2 -s 70000 10.9.0.2',
+  'a traceroute -q x 10.9.0.2',
+  'a traceroute -m 300 10.9.0.2',
+  'a traceroute -Z 10.9.0.2',
+  'a traceroute -q',
+  'a traceroute --foo 10.9.0.2',
+  'a traceroute -n 10.9.0.2 x',
+  'a traceroute -n',
+  'a traceroute -z x 10.9.0.2',
+  'a traceroute -w x 10.9.0.2',
 ];
 
 /** Scripts of the shared folder against the built-in commands of their names; an echo server runs in b. */

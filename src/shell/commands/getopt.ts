@@ -2,16 +2,18 @@
 // operands in any order, `--` ends the options.
 
 export interface GetoptResult {
-  /** letters in the order given, with their values ('' for those without) */
-  readonly options: readonly (readonly [letter: string, value: string])[];
+  /** letters in the order given, with their values ('' for those without) and the place in argv of the word read last */
+  readonly options: readonly (readonly [letter: string, value: string, argc: number])[];
   readonly operands: readonly string[];
   /** as getopt prints it, without the program's name; null when all is well */
   readonly error: string | null;
+  /** what the error is about: the letter, its place in argv, and whether only its value is missing */
+  readonly wrong: { readonly letter: string; readonly argc: number; readonly valueMissing: boolean } | null;
 }
 
 /** @param spec letters; a colon behind one that takes a value (`c:i:q`) */
 export function getopt(args: readonly string[], spec: string): GetoptResult {
-  const options: [string, string][] = [];
+  const options: [string, string, number][] = [];
   const operands: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const word = args[i]!;
@@ -26,18 +28,20 @@ export function getopt(args: readonly string[], spec: string): GetoptResult {
     for (let k = 1; k < word.length; k++) {
       const letter = word[k]!;
       const at = letter === ':' ? -1 : spec.indexOf(letter);
-      if (at < 0) return { options, operands, error: `invalid option -- '${letter}'` };
+      const wrong = (valueMissing: boolean) => ({ letter, argc: i + 1, valueMissing });
+      if (at < 0) return { options, operands, error: `invalid option -- '${letter}'`, wrong: wrong(false) };
       if (spec[at + 1] !== ':') {
-        options.push([letter, '']);
+        options.push([letter, '', i + 1]);
         continue;
       }
       const attached = word.slice(k + 1);
       if (attached === '' && i + 1 >= args.length) {
-        return { options, operands, error: `option requires an argument -- '${letter}'` };
+        return { options, operands, error: `option requires an argument -- '${letter}'`, wrong: wrong(true) };
       }
-      options.push([letter, attached !== '' ? attached : args[++i]!]);
+      const value = attached !== '' ? attached : args[++i]!;
+      options.push([letter, value, i + 1]);
       break;
     }
   }
-  return { options, operands, error: null };
+  return { options, operands, error: null, wrong: null };
 }

@@ -1,4 +1,4 @@
-// Numbers on the command line as the iputils read them (strtol_or_err, strtod of ping -i).
+// Numbers on the command line as the iputils read them (strtol_or_err).
 
 /** A value, or the message behind `invalid argument: `. */
 export type Parsed = { readonly value: number } | { readonly error: string };
@@ -13,11 +13,4 @@ export function parseInteger(text: string, min: number, max: number, shownMax = 
     return { error: `invalid argument: '${text}': out of range: ${min} <= value <= ${shownMax}` };
   }
   return { value };
-}
-
-/** A decimal fraction that is no less than 0; null when it is none. */
-export function parseSeconds(text: string): number | null {
-  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return null;
-  const value = Number(text);
-  return Number.isFinite(value) ? value : null;
 }

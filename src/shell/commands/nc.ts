@@ -27,7 +27,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
     ctx.err(`nc: ${parsed.error}\n${USAGE}`);
     return 1;
   }
-  const given = new Map(parsed.options);
+  const given = new Map(parsed.options.map(([letter, value]) => [letter, value] as const));
   if (!given.has('u')) return fail('podwire has no TCP connections yet: only -u works; TCP comes with a later version');
   for (const letter of ['z', '6', 'k']) if (given.has(letter)) return fail(`podwire's nc has no -${letter}`);
   const listen = given.has('l');

@@ -1,12 +1,13 @@
 // ping (iputils 20221126): options as its main() reads them, the rest is apps/ping.ts.
 
 import { isMulticastIpv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { PING_DEFAULTS, Ping, type PingOptions } from '../../apps/ping.ts';
+import { Ping } from '../../apps/ping.ts';
+import { PING_DEFAULTS, type PingOptions } from '../../apps/ping-options.ts';
 import { PathMtuDiscovery } from '../../stack/path-mtu-discovery.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
 import { NO_RESOLVER, parseInetAddress } from './inet-address.ts';
-import { type Parsed, parseInteger, parseSeconds } from './iputils-number.ts';
+import { type Parsed, parseInteger } from './iputils-number.ts';
 import { runProgram } from './run-program.ts';
 
 /** Letters of the real tool; those it takes that podwire does not serve are refused by name. */
@@ -22,8 +23,8 @@ const UNSERVED: Readonly<Record<string, string>> = {
 };
 /** Letters without an effect here: everything is numeric, nobody debugs the socket. */
 const NO_EFFECT = 'BCdLnSUr4';
-/** Largest data: 65507 would be the longest packet; the tool takes more and lets the kernel refuse it. */
-const SIZE_MAX = 0x7fffffff - 76;
+/** INT_MAX: the tool takes it and lets the kernel refuse what is longer than a packet. */
+const SIZE_MAX = 0x7fffffff;
 /** INT_MAX in seconds, for -w and -i. */
 const SECONDS_MAX = 0x7fffffff;
 /** Bytes of -p. */
@@ -81,6 +82,16 @@ function whole(parsed: Parsed): number | Refusal {
   return 'error' in parsed ? new Refusal(parsed.error, 1) : parsed.value;
 }
 
+/** ping_strtod(): what can be read counts, the rest is complained about. */
+function leadingSeconds(text: string, ctx: ShellContext): number {
+  const head = /^(\d+\.?\d*|\.\d+)?/.exec(text)![0];
+  if (head.length < text.length) {
+    ctx.err(`ping: option argument contains garbage: ${text.slice(head.length)}\n`);
+    ctx.err('ping: this will become fatal error in the future\n');
+  }
+  return head === '' ? 0 : Number(head);
+}
+
 /** Applies one option; a refusal, or null. */
 function apply(o: Draft, letter: string, value: string, ctx: ShellContext): Refusal | null {
   const number = (min: number, max: number, set: (n: number) => void, shownMax?: string): Refusal | null => {
@@ -108,8 +119,7 @@ function apply(o: Draft, letter: string, value: string, ctx: ShellContext): Refu
       o.flood = true;
       return null;
     case 'i': {
-      const seconds = parseSeconds(value);
-      if (seconds === null) return new Refusal(`option argument contains garbage: ${value}`, 2);
+      const seconds = leadingSeconds(value, ctx);
       if (seconds > SECONDS_MAX / 1000) return new Refusal(`bad timing interval: ${value}`, 2);
       o.intervalMs = Math.floor(seconds * 1000);
       o.intervalGiven = true;
@@ -156,8 +166,9 @@ function apply(o: Draft, letter: string, value: string, ctx: ShellContext): Refu
     case 'w':
       return number(0, SECONDS_MAX, (n) => (o.deadlineS = n));
     case 'W': {
-      const seconds = parseSeconds(value);
-      if (seconds === null || seconds > SECONDS_MAX / 1000) return new Refusal(`bad linger time: ${value}`, 2);
+      if (value.startsWith('-')) return new Refusal(`bad linger time: ${value}`, 2);
+      const seconds = leadingSeconds(value, ctx);
+      if (seconds > SECONDS_MAX / 1000) return new Refusal(`bad linger time: ${value}`, 2);
       o.lingerMs = Math.floor(seconds * 1000);
       return null;
     }
@@ -168,7 +179,7 @@ function apply(o: Draft, letter: string, value: string, ctx: ShellContext): Refu
 }
 
 function pattern(o: Draft, value: string): Refusal | null {
-  if (!/^[0-9a-fA-F]*$/.test(value)) return new Refusal('patterns must be specified as hex digits', 2);
+  if (!/^[0-9a-fA-F]*$/.test(value)) return new Refusal(`patterns must be specified as hex digits: ${value}`, 2);
   const bytes: number[] = [];
   for (let i = 0; i < value.length && bytes.length < PATTERN_MAX; i += 2) {
     bytes.push(Number.parseInt(value.slice(i, i + 2), 16));

@@ -25,6 +25,19 @@ const LONG: Readonly<Record<string, string>> = {
   sendwait: 'z',
   version: 'V',
 };
+/** What the tool calls the values of its options. */
+const VALUE_NAME: Readonly<Record<string, string>> = {
+  f: 'first_ttl',
+  i: 'device',
+  m: 'max_ttl',
+  N: 'squeries',
+  p: 'port',
+  q: 'nqueries',
+  s: 'src_addr',
+  t: 'tos',
+  w: 'MAX,HERE,NEAR',
+  z: 'sendwait',
+};
 /** DEF_START_PORT of UDP. */
 const FIRST_PORT = 33_434;
 /** Bytes of an IPv4 header and the data that is sent by default. */
@@ -59,8 +72,8 @@ function shorten(args: readonly string[]): string[] | string {
 }
 
 /** Applies one option; what is wrong with it, or null. */
-function apply(o: Draft, letter: string, value: string): string | null {
-  const bad = `Cannot handle \`-${letter}' option with arg \`${value}'`;
+function apply(o: Draft, letter: string, value: string, argc: number): string | null {
+  const bad = `Cannot handle \`-${letter}' option with arg \`${value}' (argc ${argc})`;
   const whole = /^\d+$/.test(value) ? Number(value) : Number.NaN;
   const fraction = /^(\d+\.?\d*|\.\d+)$/.test(value) ? Number(value) : Number.NaN;
   switch (letter) {
@@ -81,7 +94,7 @@ function apply(o: Draft, letter: string, value: string): string | null {
       return null;
     case 's': {
       const address = parseIpv4(value);
-      if (address === null) return bad;
+      if (address === null) return `${value}: ${NO_RESOLVER}\n${bad}`;
       o.source = address;
       return null;
     }
@@ -160,18 +173,19 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
     wait: { maxS: 5, here: 3, near: 10 },
     sendWait: 0,
   };
-  for (const [letter, value] of parsed.options) {
+  for (const [letter, value, at] of parsed.options) {
     if (letter === 'V') {
       ctx.out('Modern traceroute for Linux, version 2.1.2\n');
       return 0;
     }
-    const wrong = apply(o, letter, value);
+    const wrong = apply(o, letter, value, at);
     if (wrong !== null) return refuse(wrong);
   }
-  if (parsed.error !== null) {
-    const letter = parsed.error.slice(-2, -1);
+  if (parsed.wrong !== null) {
+    const { letter, argc: at, valueMissing } = parsed.wrong;
+    if (!valueMissing) return refuse(`Bad option \`-${letter}' (argc ${at})`);
     return refuse(
-      parsed.error.startsWith('option') ? `Option \`-${letter}' needs an argument` : `Bad option \`-${letter}'`,
+      `Option \`-${letter}' (argc ${at}) requires an argument: \`-${letter} ${VALUE_NAME[letter] ?? 'value'}'`,
     );
   }
   const [target, length] = parsed.operands;
