@@ -2,7 +2,8 @@
 //
 // An entry holds one remote for a unicast MAC, or a list of them for the all-zeros MAC (where everything unknown goes,
 // one copy each). Entries made by hand are permanent or static and never move; learnt ones follow the last outer source
-// and age after `ageing` seconds without use. Limit: learnt entries `maxAddresses`, when full nothing new is learnt.
+// and age after `ageing` seconds without a frame from them (Linux 6.15 and newer; before, sending to them kept them too).
+// Limit: learnt entries `maxAddresses`, when full nothing new is learnt.
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { type Mac, macHi, macLo } from '../addr/mac.ts';
@@ -29,7 +30,7 @@ export interface VxlanEntry {
   readonly mac: Mac;
   state: VxlanEntryState;
   readonly remotes: VxlanRemote[];
-  /** last look-up and last change, virtual time */
+  /** last look-up for a frame to send; last change or frame received from it; virtual time */
   used: Ns;
   updated: Ns;
 }
@@ -44,9 +45,9 @@ export class VxlanFdb {
     return this.#all.size;
   }
 
-  /** Entries in the order in which they were made. */
+  /** Entries as a dump shows them: the newest first (hlist_add_head on fdb_list). */
   entries(): VxlanEntry[] {
-    return [...this.#all];
+    return [...this.#all].reverse();
   }
 
   /** By the two halves of the MAC, as the packet path has them. */

@@ -313,13 +313,17 @@ export class Vxlan implements Transmitter {
     for (const entry of this.fdb.entries()) if (entry.state === 'reachable') this.fdb.remove(entry);
   }
 
-  /** vxlan_cleanup */
+  /** vxlan_cleanup: what nothing has come from for `ageing` goes; the next run is when the next entry is due. */
   #age(): void {
-    const limit = this.#now - this.ageing * NS_PER_S;
+    const now = this.#now;
+    let next = now + CLEANUP;
     for (const entry of this.fdb.entries()) {
-      if (entry.state === 'reachable' && entry.used <= limit) this.fdb.remove(entry);
+      if (entry.state !== 'reachable') continue;
+      const due = entry.updated + this.ageing * NS_PER_S;
+      if (due <= now) this.fdb.remove(entry);
+      else if (due < next) next = due;
     }
-    this.#cleanup.arm(CLEANUP);
+    this.#cleanup.arm(next - now);
   }
 
   // -- transmit ----------------------------------------------------------------------------------------------------
@@ -470,9 +474,11 @@ export class Vxlan implements Transmitter {
     const now = this.#now;
     const entry = this.fdb.find(hi, lo);
     if (entry !== null) {
-      entry.used = now;
       const first = entry.remotes[0]!;
-      if (first.ip === remote) return 0;
+      if (first.ip === remote) {
+        entry.updated = now;
+        return 0;
+      }
       if (entry.state !== 'reachable') return DropReason.MAC_INVALID_SOURCE;
       if (this.dev.host.observer.wantsNotes) {
         this.dev.host.observer.note(

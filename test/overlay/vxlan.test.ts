@@ -143,6 +143,39 @@ describe('VXLAN', () => {
     expect(where()).toBeUndefined();
   });
 
+  it('keeps an entry alive by what comes from it, not by what is sent to it, and drops it when its time is up', () => {
+    const one = vtep(a, '10.0.1.1');
+    const two = vtep(b, '10.0.1.2', { ageing: 5 });
+    one.setEntry('append', 0, 'permanent', { ip: ip('10.0.1.2') });
+    const known = (): boolean => two.fdb.lookup(mac('02:00:00:00:00:0a')) !== null;
+    const answer = Uint8Array.from([...INNER.slice(6, 12), ...INNER.slice(0, 6), ...INNER.slice(12)]);
+    send(one, INNER);
+    net.run(4);
+    send(one, INNER);
+    net.run(4);
+    expect(known()).toBe(true);
+    net.run(10);
+    expect(known()).toBe(false);
+    send(one, INNER);
+    net.run(4);
+    send(one, INNER);
+    const after = [];
+    for (let i = 0; i < 7; i++) {
+      send(two, answer);
+      net.run(1);
+      after.push(known());
+    }
+    expect(after).toEqual([true, true, true, true, true, false, false]);
+  });
+
+  it('shows the newest entry first', () => {
+    const one = vtep(a, '10.0.1.1', { remote: ip('10.0.1.2') });
+    for (const m of ['02:00:00:00:00:0b', '02:00:00:00:00:0c']) {
+      one.setEntry('append', mac(m), 'permanent', { ip: ip('10.0.1.2') });
+    }
+    expect(one.fdb.entries().map((e) => e.mac)).toEqual([mac('02:00:00:00:00:0c'), mac('02:00:00:00:00:0b'), 0]);
+  });
+
   it('learns at most maxaddress, and nothing at all with nolearning', () => {
     const one = vtep(a, '10.0.1.1');
     const two = vtep(b, '10.0.1.2', { maxAddresses: 16 });
