@@ -65,7 +65,7 @@ export class Dst {
     this.destination = destination;
     this.generation = netns.fib.generation;
     this.route = route;
-    this.kind = kindOf(route, destination);
+    this.kind = kindOf(route, destination, out);
     this.exception = this.kind === DstKind.UNICAST ? (netns.pathExceptions.get(destination) ?? null) : null;
     const redirect = this.exception?.gateway ?? 0;
     // __mkroute_output: groups and the limited broadcast use a route's device, never its gateway.
@@ -102,8 +102,13 @@ export class Dst {
   }
 }
 
-function kindOf(route: Route | null, destination: Ipv4): DstKind {
-  if (route === null) return DstKind.NO_ROUTE;
+function kindOf(route: Route | null, destination: Ipv4, out: InDevice | null): DstKind {
+  if (route === null) {
+    if (out === null) return DstKind.NO_ROUTE;
+    // ip_route_output_key_hash_rcu: bound to a device, everything is taken to be on its link.
+    if (destination === -1) return DstKind.BROADCAST;
+    return isMulticastIpv4(destination) ? DstKind.MULTICAST : DstKind.UNICAST;
+  }
   switch (route.type) {
     case RouteType.LOCAL:
       return DstKind.LOCAL;
@@ -131,7 +136,8 @@ function sourceFor(
   out: InDevice | null,
   kind: DstKind,
 ): Ipv4 {
-  if (route === null || out === null) return 0;
+  if (out === null) return 0;
+  if (route === null) return netns.selectAddress(out, 0, Scope.LINK);
   if (route.prefsrc !== 0) return route.prefsrc;
   if (kind === DstKind.LOCAL) return destination;
   return netns.selectAddress(out, route.nexthop.gateway, Math.min(route.scope, Scope.LINK));

@@ -162,6 +162,14 @@ describe('UDP sockets', () => {
     expect(net.frames).toEqual([]);
   });
 
+  it('bound to a device, takes everything to be on its link', () => {
+    const s = new UdpSocket(a);
+    s.device = a.inDevice(a.device('eth0')!);
+    expect(s.sendTo(new Uint8Array(1), ip('172.16.0.1'), 9)).toBeNull();
+    net.run(0.1);
+    expect(net.seen('a/eth0', 'out')).toEqual(['arp who-has 172.16.0.1 tell 10.0.0.1 broadcast']);
+  });
+
   it('gives every ephemeral port out once and then says EAGAIN', () => {
     let errno: string | null = null;
     let n = 0;
