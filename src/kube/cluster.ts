@@ -74,6 +74,7 @@ export class Cluster {
   readonly nodes = new Map<string, ClusterNode>();
   /** by label, in the order in which they were created */
   readonly pods = new Map<string, Pod>();
+  readonly #podCounts = new Map<ClusterNode, number>();
   readonly #onDevice: OnDevice;
 
   /** @internal use buildCluster */
@@ -99,6 +100,7 @@ export class Cluster {
     assert(!this.pods.has(label), `two pods ${label}`);
     const pod = spec.hostNetwork ? this.#hostPod(spec, node) : this.#networkPod(spec, node);
     this.pods.set(label, pod);
+    this.#podCounts.set(node, (this.#podCounts.get(node) ?? 0) + 1);
     return pod;
   }
 
@@ -109,8 +111,7 @@ export class Cluster {
       return named;
     }
     const nodes = [...this.nodes.values()];
-    const counts = nodes.map((n) => [...this.pods.values()].filter((p) => p.node === n).length);
-    return nodes[scheduleNode(counts)]!;
+    return nodes[scheduleNode(nodes.map((n) => this.#podCounts.get(n) ?? 0))]!;
   }
 
   #hostPod(spec: PodSpec, node: ClusterNode): Pod {

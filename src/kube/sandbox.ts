@@ -4,6 +4,7 @@
 
 import type { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
+import { CONF_DEFAULTS } from '../stack/sysctl.ts';
 import { type PodSpec, podLabel } from './cluster-spec.ts';
 import { ensureUp } from './ensure.ts';
 import { type OnDevice, setSysctl } from './host.ts';
@@ -35,7 +36,11 @@ export function createSandbox(machine: Machine, pod: PodSpec, onDevice: OnDevice
 function inheritDevconf(from: NetNamespace, to: NetNamespace): void {
   const forward = from.sysctl.get('net.ipv4.ip_forward');
   if (forward !== null) setSysctl(to, 'net.ipv4.ip_forward', forward);
-  for (const { name, value } of from.sysctl.list()) {
-    if (/^net\.ipv4\.conf\.(all|default)\./.test(name) && to.sysctl.get(name) !== value) setSysctl(to, name, value);
+  for (const field of Object.keys(CONF_DEFAULTS)) {
+    for (const part of ['all', 'default']) {
+      const name = `net.ipv4.conf.${part}.${field}`;
+      const value = from.sysctl.get(name);
+      if (value !== null && to.sysctl.get(name) !== value) setSysctl(to, name, value);
+    }
   }
 }
