@@ -105,7 +105,12 @@ export class BlockBuffer implements WordBuffer {
 
   /** True when so much waits that a unit should be written. */
   get full(): boolean {
-    return this.used > this.boundary + (this.#unit >> 4);
+    return this.used > this.fullBeyond;
+  }
+
+  /** `used` beyond which the buffer is full. */
+  get fullBeyond(): number {
+    return this.boundary + (this.#unit >> 4);
   }
 
   /** Index at which the next multiple of the unit lies. */

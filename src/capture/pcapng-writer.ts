@@ -93,6 +93,8 @@ export class PcapngWriter implements PacketWriter {
   readonly #epoch: bigint;
   readonly #epochHigh: number;
   readonly #epochLow: number;
+  /** While the buffer holds no more than this, any block fits, limits included; -1: to be looked at (#makeRoom). */
+  #roomyUntil = -1;
   /** The newest time stamp and its words as they stand in a block. */
   #stampTime: Ns = -1;
   #stampHigh = 0;
@@ -129,6 +131,7 @@ export class PcapngWriter implements PacketWriter {
 
   addInterface(description: InterfaceDescription): number {
     const id = this.#received.length;
+    this.#roomyUntil = -1;
     this.#recordLimit = this.#sizeLimit - Math.min((id + 1) * STATISTICS_RESERVE, this.#sizeLimit * RESERVE_SHARE);
     this.#received.push(0);
     this.#dropped.push(0);
@@ -148,14 +151,13 @@ export class PcapngWriter implements PacketWriter {
 
   record(interfaceId: number, time: Ns, frame: Frame, direction: Direction, packetId: number): number {
     const buffer = this.#buffer;
-    if (buffer.full) this.#writeUnit();
     this.#received[interfaceId]!++;
     const start = frameStart[frame]!;
     const length = frameEnd[frame]! - start;
     const captured = length < this.#snapLength ? length : this.#snapLength;
     const body = (captured + 3) & ~3;
     const total = EPB_OVERHEAD + body;
-    if (!this.#fits(total)) {
+    if (buffer.used > this.#roomyUntil && !this.#makeRoom(total)) {
       this.#dropped[interfaceId]!++;
       return NO_RECORD;
     }
@@ -280,6 +282,7 @@ export class PcapngWriter implements PacketWriter {
   }
 
   flush(): void {
+    this.#roomyUntil = -1;
     const buffer = this.#buffer;
     buffer.write(buffer.used);
     this.#first += this.#count;
@@ -326,8 +329,19 @@ export class PcapngWriter implements PacketWriter {
     return !this.limitReached;
   }
 
+  /** False when a block of `length` is not taken any more. Sets how far packets may come without asking again. */
+  #makeRoom(length: number): boolean {
+    const buffer = this.#buffer;
+    if (buffer.full) this.#writeUnit();
+    if (!this.#fits(length)) return false;
+    const limit = this.#recordLimit - buffer.base - 2 * BLOCK_LENGTH_MAX - 8;
+    this.#roomyUntil = Math.max(-1, Math.min(buffer.fullBeyond, limit));
+    return true;
+  }
+
   /** Writes up to the next multiple of the unit; what lies behind it stays, and stays open for comments. */
   #writeUnit(): void {
+    this.#roomyUntil = -1;
     const buffer = this.#buffer;
     const boundary = buffer.boundary;
     if (buffer.used <= boundary) {

@@ -78,6 +78,7 @@ interface Attached {
 export class Recorder {
   readonly wantsNotes = true;
   readonly #options: RecorderOptions;
+  readonly #host: LinkHost;
   readonly #writers: PacketWriter[] = [];
   readonly #outputs: string[] = [];
   readonly #attached = new Map<NetDevice, Attached>();
@@ -97,6 +98,7 @@ export class Recorder {
   /** @throws CaptureOutputError when a single file cannot be made */
   constructor(options: RecorderOptions) {
     this.#options = options;
+    this.#host = options.host;
     if (options.output.kind !== 'directory') this.#open(options.output);
   }
 
@@ -148,7 +150,7 @@ export class Recorder {
 
   /** A frame passes a captured device. */
   record(writer: PacketWriter, interfaceId: number, frame: Frame, direction: Direction): void {
-    const { host } = this.#options;
+    const host = this.#host;
     let packetId = framePacketId[frame]!;
     if (packetId === 0) {
       packetId = host.nextPacketId();
@@ -160,7 +162,7 @@ export class Recorder {
       return;
     }
     this.#recorded++;
-    this.#recordWriter[frame] = writer;
+    if (this.#recordWriter[frame] !== writer) this.#recordWriter[frame] = writer;
     this.#recordOrdinal[frame] = ordinal;
     if (this.#waitingCount > 0) this.#placeWaiting(writer, ordinal, packetId);
   }
