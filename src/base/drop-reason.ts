@@ -16,7 +16,6 @@ const TABLE = [
   ['NO_BUFFER', 'the frame pool is exhausted'],
   ['OTHERHOST', 'the frame was for another MAC address'],
   ['UNHANDLED_PROTO', 'nobody handles this EtherType here'],
-  ['TOO_MANY_TAGS', 'more than 8 stacked VLAN tags'],
   ['MAC_INVALID_SOURCE', 'the source MAC is a group or zero address, or our own'],
   // -- bridge
   ['BRIDGE_PORT_STATE', 'the bridge port is not in forwarding state'],
@@ -30,7 +29,8 @@ const TABLE = [
   ['VXLAN_VNI_NOT_FOUND', 'no device here has this VNI on this port'],
   ['VXLAN_NO_REMOTE', 'no FDB entry says which VTEP has this MAC'],
   ['VXLAN_RECURSION', 'too many tunnel layers (limit 4)'],
-  ['VXLAN_LOCAL_SOURCE', 'the outer source is this VTEP itself'],
+  ['VXLAN_ENTRY_EXISTS', 'the source MAC has a static FDB entry behind another VTEP'],
+  ['IP_TUNNEL_ECN', 'congestion marked outside the tunnel, and the packet inside cannot carry the mark (RFC 6040)'],
   ['TUNNEL_NO_ROUTE', 'no route to the remote tunnel endpoint'],
   ['TUNNEL_TX_LOOP', 'the tunnel would send through itself'],
   // -- ARP and neighbours
@@ -69,19 +69,14 @@ const TABLE = [
   ['ICMP_INHDR', 'the ICMP message is cut short'],
   ['ICMP_UNKNOWN_TYPE', 'an ICMP type that is not handled'],
   ['ICMP_IGNORED', 'ignored by a sysctl (icmp_echo_ignore_all, icmp_echo_ignore_broadcasts)'],
-  ['ICMP_NOT_FOR_US', 'an ICMP error that quotes no packet of ours'],
-  ['ICMP_RATELIMIT', 'the ICMP error was not sent: rate limit'],
   // -- sockets
   ['UDP_CSUM', 'the UDP checksum is wrong'],
   ['UDP_INHDR', 'the UDP header is malformed'],
   ['TCP_CSUM', 'the TCP checksum is wrong'],
   ['NO_SOCKET', 'nobody listens on this port'],
   ['SOCKET_RCVBUFF', 'the receive buffer of the socket was full'],
-  ['SOCKET_CLOSE', 'the socket was closed'],
   // -- netfilter
   ['NETFILTER_DROP', 'a netfilter rule dropped it'],
-  // -- the end of it all
-  ['WORLD_ENDED', 'still on its way when the run ended'],
 ] as const;
 
 export type DropReasonName = (typeof TABLE)[number][0];

@@ -23,6 +23,10 @@ export interface VxlanRemote {
   dst: Dst | null;
 }
 
+export function newRemote(ip: Ipv4, port: number, vni: number, ifindex: number): VxlanRemote {
+  return { ip, port, vni, ifindex, dst: null };
+}
+
 /** NUD state words that `bridge fdb` knows: permanent, static (NOARP), or learnt (REACHABLE). */
 export type VxlanEntryState = 'permanent' | 'static' | 'reachable';
 

@@ -135,7 +135,7 @@ describe('VXLAN', () => {
     two.fdb.lookup(mac('02:00:00:00:00:0a'))!.state = 'static';
     send(one, INNER);
     net.run(1);
-    expect([where(), net.reasons().at(-1)]).toEqual([ip('10.0.2.3'), 'MAC_INVALID_SOURCE']);
+    expect([where(), net.reasons().at(-1)]).toEqual([ip('10.0.2.3'), 'VXLAN_ENTRY_EXISTS']);
     two.fdb.lookup(mac('02:00:00:00:00:0a'))!.state = 'reachable';
     net.run(25);
     expect(where()).toBeDefined();
@@ -211,7 +211,7 @@ describe('VXLAN', () => {
 
   it('marks congestion inside when the outer header says so, and drops what cannot carry it', () => {
     const two = vtep(b, '10.0.1.2', { learning: false });
-    const arrive = (innerTos: number): number | string => {
+    const arrive = (innerTos: number, outerTos = 3): number | string => {
       const inner = new Uint8Array(14 + 20);
       inner.set([
         ...INNER.slice(0, 12),
@@ -242,14 +242,16 @@ describe('VXLAN', () => {
       iv.setUint16(24, ~sum(iv, 14, 34) & 0xffff);
       const at = net.frames.length;
       const before = net.drops.length;
-      encapsulated(inner, { tos: 3 });
+      encapsulated(inner, { tos: outerTos });
       const seen = net.frames.slice(at).find((f) => f.dev === 'b/vxlan1');
       if (seen === undefined) return net.drops[before]?.reason ?? 'nothing';
       const v = new DataView(seen.bytes.buffer, seen.bytes.byteOffset);
       expect(sum(v, 14, 34)).toBe(0xffff);
       return seen.bytes[15]!;
     };
-    expect([arrive(2), arrive(1), arrive(3), arrive(0)]).toEqual([3, 3, 3, 'IP_INHDR']);
+    expect([arrive(2), arrive(1), arrive(3), arrive(0)]).toEqual([3, 3, 3, 'IP_TUNNEL_ECN']);
+    // ECT(1) outside replaces ECT(0) only; the rest of the TOS stays.
+    expect([arrive(2, 1), arrive(1, 1), arrive(3, 1), arrive(0, 1), arrive(0xba, 1)]).toEqual([1, 1, 3, 0, 0xb9]);
     expect(two.dev.name).toBe('vxlan1');
   });
 
@@ -330,6 +332,45 @@ describe('VXLAN', () => {
     net.route(a, '10.9.9.0/24', { dev: a.inDevice(one.dev) });
     send(one, INNER);
     expect(net.reasons()).toEqual(['TUNNEL_NO_ROUTE', 'TUNNEL_TX_LOOP']);
+  });
+
+  it('hands what is for its own namespace over without a tunnel around it', () => {
+    const one = vtep(a, '10.0.1.1');
+    const other = createVxlan(a, {
+      name: 'vxlan2',
+      mac: mac('5e:00:00:00:01:02'),
+      vni: 101,
+      local: ip('10.0.1.1'),
+      port: 4789,
+    });
+    other.dev.setUp(true);
+    net.record(other.dev);
+    one.setEntry('add', mac('02:00:00:00:00:0b'), 'permanent', { ip: ip('10.0.1.1'), vni: 101 });
+    send(one, INNER);
+    net.run(1);
+    expect(outer()).toEqual([]);
+    expect(net.seen('a/vxlan2', 'in')).toEqual(['type 88b5 60']);
+    expect(other.fdb.lookup(mac('02:00:00:00:00:0a'))?.remotes[0]?.ip).toBe(ip('127.0.0.1'));
+    other.dev.setUp(false);
+    send(one, INNER);
+    expect(net.reasons().at(-1)).toBe('VXLAN_VNI_NOT_FOUND');
+  });
+
+  it('takes traffic class, hop limit and the ban on fragments from an IPv6 packet inside', () => {
+    const one = vtep(a, '10.0.1.1', { tos: 1, ttl: 'inherit', df: 'inherit' });
+    one.setEntry('add', mac('02:00:00:00:00:0b'), 'permanent', { ip: ip('10.0.1.2') });
+    const six = new Uint8Array(14 + 40);
+    six.set([...INNER.slice(0, 12), 0x86, 0xdd, 0x6b, 0xa0, 0, 0, 0, 0, 59, 7]);
+    send(one, six);
+    net.run(1);
+    const [f] = outer();
+    expect([f?.[15], f?.[20], f?.[22]]).toEqual([0xba, 0x40, 7]);
+  });
+
+  it('a frame shorter than its Ethernet header ends with its reason', () => {
+    const one = vtep(a, '10.0.1.1');
+    for (let n = 0; n < 14; n++) send(one, new Uint8Array(n));
+    expect(net.reasons()).toEqual(new Array(14).fill('PKT_TOO_SMALL'));
   });
 
   it('shares a port among VNIs and leaves it when the last device goes down', () => {
