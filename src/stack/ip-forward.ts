@@ -27,13 +27,13 @@ export function ipForward(idev: InDevice, frame: Frame, dst: Dst, redirect: bool
   const word = view.getUint16(at + IPV4_TTL);
   if (word >>> 8 <= 1) {
     icmpSend(netns, frame, IcmpType.TIME_EXCEEDED, TTL_EXCEEDED, 0);
-    endPacket(netns, frame, DropReason.IP_TTL_EXCEEDED, dst);
+    idev.dev.end(frame, DropReason.IP_TTL_EXCEEDED);
     return;
   }
   const mtu = netns.sysctl.ipv4.ip_forward_use_pmtu !== 0 ? dst.mtu(netns) : dst.linkMtu();
   if (frameEnd[frame]! - at > mtu && (view.getUint16(at + IPV4_FRAGMENT) & IPV4_DF) !== 0) {
     icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.FRAG_NEEDED, mtu);
-    endPacket(netns, frame, DropReason.IP_FRAG_NEEDED, dst);
+    idev.dev.end(frame, DropReason.IP_FRAG_NEEDED);
     return;
   }
   // ip_decrease_ttl: the TTL is the high byte of its word, so the sum grows by 0x0100 (RFC 1624).
