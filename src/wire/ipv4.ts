@@ -36,17 +36,27 @@ export const IpProtocol = {
   ICMPV6: 58,
 } as const;
 
+// The same as constants of this module: V8 folds those into the packet path, exported ones it does not (link/frame.ts).
+const HEADER = IPV4_HEADER;
+const LENGTH = IPV4_LENGTH;
+const ID = IPV4_ID;
+const FRAGMENT = IPV4_FRAGMENT;
+const TTL = IPV4_TTL;
+const CHECKSUM = IPV4_CHECKSUM;
+const SOURCE = IPV4_SOURCE;
+const DESTINATION = IPV4_DESTINATION;
+
 /**
  * True when [at, end) starts with an IPv4 header that is whole and whose total length lies inside [at, end). The
  * checksum is not part of it (the receive path verifies it over the arena).
  */
 export function checkIpv4(view: DataView, at: number, end: number): boolean {
-  if (end - at < IPV4_HEADER) return false;
+  if (end - at < HEADER) return false;
   const vhl = view.getUint8(at);
   if (vhl >>> 4 !== 4) return false;
   const header = (vhl & 15) * 4;
-  if (header < IPV4_HEADER) return false;
-  const length = view.getUint16(at + IPV4_LENGTH);
+  if (header < HEADER) return false;
+  const length = view.getUint16(at + LENGTH);
   return length >= header && length <= end - at;
 }
 
@@ -101,13 +111,13 @@ export function writeIpv4Header(
   s = (s & 0xffff) + (s >>> 16);
   s = (s & 0xffff) + (s >>> 16);
   view.setUint16(at, w0);
-  view.setUint16(at + IPV4_LENGTH, length);
-  view.setUint16(at + IPV4_ID, id);
-  view.setUint16(at + IPV4_FRAGMENT, fragment);
-  view.setUint16(at + IPV4_TTL, w4);
-  view.setUint16(at + IPV4_CHECKSUM, ~s & 0xffff);
-  view.setInt32(at + IPV4_SOURCE, source);
-  view.setInt32(at + IPV4_DESTINATION, destination);
+  view.setUint16(at + LENGTH, length);
+  view.setUint16(at + ID, id);
+  view.setUint16(at + FRAGMENT, fragment);
+  view.setUint16(at + TTL, w4);
+  view.setUint16(at + CHECKSUM, ~s & 0xffff);
+  view.setInt32(at + SOURCE, source);
+  view.setInt32(at + DESTINATION, destination);
 }
 
 /** Option types (RFC 791 section 3.1, RFC 2113), copy bit included. */

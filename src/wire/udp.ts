@@ -11,11 +11,18 @@ export const UDP_DESTINATION = 2;
 export const UDP_LENGTH = 4;
 export const UDP_CHECKSUM = 6;
 
+// The same as constants of this module: V8 folds those into the packet path, exported ones it does not (link/frame.ts).
+const HEADER = UDP_HEADER;
+const SOURCE = UDP_SOURCE;
+const DESTINATION = UDP_DESTINATION;
+const LENGTH = UDP_LENGTH;
+const CHECKSUM = UDP_CHECKSUM;
+
 /** True when [at, end) holds a header whose length covers it and lies inside (end = end of the IP payload). */
 export function checkUdp(view: DataView, at: number, end: number): boolean {
-  if (end - at < UDP_HEADER) return false;
-  const length = view.getUint16(at + UDP_LENGTH);
-  return length >= UDP_HEADER && length <= end - at;
+  if (end - at < HEADER) return false;
+  const length = view.getUint16(at + LENGTH);
+  return length >= HEADER && length <= end - at;
 }
 
 /** Writes the 8 header bytes. */
@@ -27,8 +34,8 @@ export function writeUdp(
   length: number,
   checksum: number,
 ): void {
-  view.setUint16(at + UDP_SOURCE, source);
-  view.setUint16(at + UDP_DESTINATION, destination);
-  view.setUint16(at + UDP_LENGTH, length);
-  view.setUint16(at + UDP_CHECKSUM, checksum);
+  view.setUint16(at + SOURCE, source);
+  view.setUint16(at + DESTINATION, destination);
+  view.setUint16(at + LENGTH, length);
+  view.setUint16(at + CHECKSUM, checksum);
 }

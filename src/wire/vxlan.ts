@@ -19,16 +19,21 @@ export const VXLAN_PORT_LINUX = 8472;
 /** Bytes that encapsulation adds: inner Ethernet is carried, outer IPv4 20 + UDP 8 + VXLAN 8 + inner Ethernet 14. */
 export const VXLAN_OVERHEAD = 50;
 
+// The same as constants of this module: V8 folds those into the packet path, exported ones it does not (link/frame.ts).
+const HEADER = VXLAN_HEADER;
+const VNI = VXLAN_VNI;
+const FLAG_VNI = VXLAN_FLAG_VNI;
+
 /** True when the header is whole and has the I flag. */
 export function checkVxlan(view: DataView, at: number, end: number): boolean {
-  return end - at >= VXLAN_HEADER && (view.getUint8(at) & VXLAN_FLAG_VNI) !== 0;
+  return end - at >= HEADER && (view.getUint8(at) & FLAG_VNI) !== 0;
 }
 
 export function vxlanVni(view: DataView, at: number): number {
-  return view.getUint32(at + VXLAN_VNI) >>> 8;
+  return view.getUint32(at + VNI) >>> 8;
 }
 
 export function writeVxlan(view: DataView, at: number, vni: number): void {
-  view.setInt32(at, VXLAN_FLAG_VNI << 24);
-  view.setInt32(at + VXLAN_VNI, vni << 8);
+  view.setInt32(at, FLAG_VNI << 24);
+  view.setInt32(at + VNI, vni << 8);
 }
