@@ -18,9 +18,11 @@ import { type TimeResolution, timeResolution, toSecondsAndNanos } from './timest
 
 /** Largest block that is believed, bytes (Wireshark's limit). */
 export const BLOCK_MAX = 16 * 1024 * 1024;
-/** Choice: interfaces of one file, and name records that are kept. */
+/** Choices: interfaces of one file; names, statistics and section headers that are kept (packets are read all the same). */
 const INTERFACES_MAX = 65_536;
 const NAMES_MAX = 65_536;
+const STATISTICS_MAX = 65_536;
+const SECTIONS_MAX = 65_536;
 
 /** True when the first four bytes begin a pcapng file; the type of a section header reads the same in both orders. */
 export function isPcapng(view: DataView): boolean {
@@ -46,6 +48,8 @@ export class PcapngReader implements FormatReader {
   #firstInterface = 0;
   #position = 0;
   #packets = 0;
+  /** Names in all records of `names`. */
+  #namesKept = 0;
   // Cursor of the option walk: window indexes.
   #optionAt = 0;
   #optionCode = 0;
@@ -148,7 +152,9 @@ export class PcapngReader implements FormatReader {
       }
     }
     this.#firstInterface = this.interfaces.length;
-    this.sections.push({ hardware: texts[0]!, os: texts[1]!, application: texts[2]!, comments });
+    if (this.sections.length < SECTIONS_MAX) {
+      this.sections.push({ hardware: texts[0]!, os: texts[1]!, application: texts[2]!, comments });
+    }
   }
 
   #interface(at: number, end: number): void {
@@ -291,9 +297,10 @@ export class PcapngReader implements FormatReader {
       if (type === NameRecord.END) return;
       if (length > end - p - 4) return void this.#fail(`name record of ${length} bytes does not fit its block`);
       const size = type === NameRecord.IPV4 ? 4 : type === NameRecord.IPV6 ? 16 : 0;
-      if (size > 0 && length > size && this.names.length < NAMES_MAX) {
+      if (size > 0 && length > size && this.#namesKept < NAMES_MAX) {
         const text = TEXT.decode(bytes.subarray(p + 4 + size, p + 4 + length));
         const names = text.split('\0').filter((name) => name !== '');
+        this.#namesKept += Math.max(1, names.length);
         this.names.push({ address: bytes.slice(p + 4, p + 4 + size), names });
       }
       p += 4 + padded(length);
@@ -316,7 +323,8 @@ export class PcapngReader implements FormatReader {
       else if (this.#optionCode === Option.ISB_IFRECV) received = Number(view.getBigUint64(value, this.#little));
       else if (this.#optionCode === Option.ISB_IFDROP) dropped = Number(view.getBigUint64(value, this.#little));
     }
-    if (this.error === null) this.statistics.push({ interfaceIndex, received, dropped, comments });
+    if (this.error === null && this.statistics.length < STATISTICS_MAX)
+      this.statistics.push({ interfaceIndex, received, dropped, comments });
   }
 
   /** Steps to the option at the cursor and past it; false at the end of the list (with or without opt_endofopt). */

@@ -1,11 +1,13 @@
 // Files that people name on the command line, read with one clear line for each way in which that can go wrong.
 
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { usageError } from './exit.ts';
 import { printable } from './terminal.ts';
 
 /** Text inputs (scenarios, manifests, scripts) above this are refused before they are read. Choice: 16 MiB. */
 export const TEXT_MAX = 16 * 1024 * 1024;
+/** First buffer of an input, doubled as bytes come. Choice. */
+const PIECE = 64 * 1024;
 
 /**
  * The bytes of a file, or of standard input for `-`.
@@ -23,7 +25,7 @@ export function readInput(path: string, limit: number): Uint8Array {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) throw usageError(`${name}: is a directory, a file was expected`);
     if (stat.isFile() && stat.size > limit) throw usageError(`${name}: ${stat.size} bytes, the limit is ${limit}`);
-    const bytes = readFileSync(fd);
+    const bytes = readAtMost(fd, limit + 1);
     if (bytes.length > limit) throw usageError(`${name}: more than ${limit} bytes`);
     return bytes;
   } catch (error) {
@@ -31,6 +33,23 @@ export function readInput(path: string, limit: number): Uint8Array {
     throw error;
   } finally {
     if (path !== '-') closeSync(fd);
+  }
+}
+
+/** Everything up to `most` bytes: a device or a pipe without an end is given up there. */
+export function readAtMost(fd: number, most: number): Uint8Array {
+  let bytes = new Uint8Array(Math.min(most, PIECE));
+  let length = 0;
+  for (;;) {
+    if (length === bytes.length) {
+      if (length >= most) return bytes;
+      const more = new Uint8Array(Math.min(most, bytes.length * 2));
+      more.set(bytes);
+      bytes = more;
+    }
+    const n = readSync(fd, bytes, length, bytes.length - length, null);
+    if (n === 0) return bytes.subarray(0, length);
+    length += n;
   }
 }
 

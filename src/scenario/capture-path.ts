@@ -2,8 +2,9 @@
 // captures/<name>-2.pcapng, ... (or such directories, with one file for each interface). Names of scenarios are DNS labels,
 // so they are safe as file names.
 
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from '../capture/directory.ts';
 import type { CaptureOutput } from '../capture/recorder.ts';
 import { CaptureOutputError } from '../capture/sink.ts';
 import type { Scenario } from './scenario.ts';
@@ -36,20 +37,5 @@ function kindOf(path: string): 'nothing' | 'link' | 'something' {
     return lstatSync(path).isSymbolicLink() ? 'link' : 'something';
   } catch {
     return 'nothing';
-  }
-}
-
-function makeDirectory(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why =
-      code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'is not a directory'
-        : code === 'EACCES' || code === 'EPERM'
-          ? 'no permission to make it'
-          : `cannot be made (${code})`;
-    throw new CaptureOutputError(`${path}: ${why}`);
   }
 }

@@ -12,12 +12,15 @@ import type { Draft } from './draft.ts';
 import { quoted } from './explain.ts';
 import { nearestName } from './nearest.ts';
 import type { Problem } from './problem.ts';
+import { PODS_MAX } from './schema-cluster.ts';
 import type { Path } from './yaml-value.ts';
 
 /** Outer IPv4, UDP, VXLAN and inner Ethernet headers. */
 const VXLAN_OVERHEAD = 50;
 /** IPV4_MIN_MTU, RFC 791 */
 const MTU_MIN = 68;
+/** IFNAMSIZ - 1 (include/uapi/linux/if.h) */
+const IFNAME_MAX = 15;
 /** cidr_set.go clusterSubnetMaxDiff */
 const MASK_DIFFERENCE_MAX = 16;
 /** Name of the machine beside the cluster, where kubectl runs. */
@@ -47,6 +50,8 @@ export function checkCluster(draft: Draft): ClusterPlan {
   checkNodes(draft, problems);
   checkCidrs(draft, nodes, problems);
   checkMtu(draft, problems);
+  checkDevice(draft, problems);
+  checkPodCount(draft, problems);
   const nodeNames = [...new Set([...nodes.map((n) => n.name), ...draft.named.nodes])];
   const podLabels = [...new Set([...checkPods(draft, nodes, problems), ...draft.named.pods])];
   checkCables(draft, nodeNames, problems);
@@ -222,6 +227,32 @@ function checkCidrs(draft: Draft, planned: readonly PlannedNode[], problems: Pro
   });
 }
 
+/** flannel calls its device flannel.<VNI>, which a VNI of eight digits makes too long for the kernel. */
+function checkDevice(draft: Draft, problems: Problem[]): void {
+  const { backend, vni } = draft.cluster.network;
+  const name = `flannel.${vni}`;
+  if (backend !== 'vxlan' || name.length <= IFNAME_MAX) return;
+  problems.push(
+    draft.tree.problem(['cluster', 'network', 'vni'], {
+      what: `flannel's device would be called ${name}: ${name.length} characters, and the kernel takes ${IFNAME_MAX}`,
+      expected: 'a VNI below 10000000',
+    }),
+  );
+}
+
+/** Those of the file and of its manifests together. */
+function checkPodCount(draft: Draft, problems: Problem[]): void {
+  const others = draft.pods.some((p) => p !== null && p.tree !== draft.tree);
+  if (draft.pods.length <= PODS_MAX || !others) return;
+  problems.push(
+    draft.tree.problem(['manifests'], {
+      what: `${draft.pods.length} pods with those of the manifests`,
+      expected: `at most ${PODS_MAX}`,
+      mend: 'a run of this size would not fit into one process',
+    }),
+  );
+}
+
 function checkMtu(draft: Draft, problems: Problem[]): void {
   const { network, underlay } = draft.cluster;
   const overhead = network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
@@ -276,7 +307,8 @@ function checkPods(draft: Draft, nodes: readonly PlannedNode[], problems: Proble
     const { nodeName, hostNetwork } = pod.spec;
     const at = nodeName === undefined ? scheduleNode(counts) : names.indexOf(nodeName);
     if (at < 0) {
-      if (nodeName !== undefined && !draft.named.nodes.includes(nodeName)) {
+      // Without any node the mistake is told where the nodes are.
+      if (nodeName !== undefined && names.length > 0 && !draft.named.nodes.includes(nodeName)) {
         const near = nearestName(nodeName, names);
         problems.push(
           tree.problem([...path, 'spec', 'nodeName'], {
@@ -307,7 +339,7 @@ function checkCables(draft: Draft, names: readonly string[], problems: Problem[]
   const seen = new Map<string, number>();
   draft.cables.forEach((cable, i) => {
     if (cable === null) return;
-    if (!names.includes(cable.node)) {
+    if (names.length > 0 && !names.includes(cable.node)) {
       const near = nearestName(cable.node, names);
       problems.push(
         tree.problem(['cables', i, 'node'], {

@@ -343,7 +343,7 @@ class StepCheck {
   }
 
   #name(name: string, known: readonly string[], path: Path, kind: string): void {
-    if (known.includes(name)) return;
+    if (known.includes(name) || known.length === 0) return;
     this.#value(path, `there is no ${kind} ${quoted(name)}`, `one of ${known.join(', ')}`, nearestName(name, known));
   }
 

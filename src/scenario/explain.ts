@@ -9,6 +9,8 @@ type Issue = z.core.$ZodIssue;
 
 /** Choice: what fits a line; longer texts are cut. */
 const SHOWN = 60;
+/** Choice: names that fit a line or two; of more, the nearest is named. */
+const CHOICES_SHOWN = 20;
 
 /** The problems of a failed parse, each at its place. `base` is the path of the parsed part within the file. */
 export function explainIssues(tree: YamlTree, schema: z.ZodType, issues: readonly Issue[], base: Path = []): Problem[] {
@@ -75,6 +77,9 @@ function expectation(issue: Issue): string {
     case 'invalid_type':
       return KIND_WORDS[issue.expected] ?? issue.expected;
     case 'invalid_value':
+      if (issue.values.length > CHOICES_SHOWN) {
+        return `one of the ${issue.values.length} names that \`podwire schema\` lists here`;
+      }
       return issue.values.length === 1 ? String(issue.values[0]) : `one of ${issue.values.join(', ')}`;
     case 'too_big':
       return `at most ${issue.maximum}${issue.origin === 'string' ? ' characters' : ''}`;

@@ -69,7 +69,8 @@ export function judgeLatency(
   if (expected.of === 'ping') {
     const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map((m) => Number(m[1]) * NS_PER_MS);
     const what = `round-trip times of ping ${bounds}`;
-    if (times.length === 0) return judgement(false, what, 'ping printed none', () => [stdout.trim() || '(no output)']);
+    if (times.length === 0) return judgement(false, what, 'ping printed none', () =>
+        stdout.trim() === '' ? ['stdout: (empty)'] : stdout.trimEnd().split('\n').map((line) => `stdout: ${line}`));
     const wrong = times.filter((t) => !inside(t, expected));
     return judgement(wrong.length === 0, what, `${formatRange(times)} in ${times.length} answers`);
   }
@@ -79,10 +80,15 @@ export function judgeLatency(
   if (observation.framesBeyond > 0) return beyond(what, observation);
   const begun = frames.filter((f) => matchesLabel([expected.from!], f.label) && filter.matches(f));
   const pairs: { from: ObservedFrame; took: Ns }[] = [];
+  const arrived = new Map<number, ObservedFrame[]>();
+  for (const f of frames) {
+    if (!matchesLabel([expected.to!], f.label)) continue;
+    const same = arrived.get(f.packetId);
+    if (same === undefined) arrived.set(f.packetId, [f]);
+    else same.push(f);
+  }
   for (const from of begun) {
-    const to = frames.find(
-      (f) => f.packetId === from.packetId && f.time >= from.time && matchesLabel([expected.to!], f.label),
-    );
+    const to = arrived.get(from.packetId)?.find((f) => f.time >= from.time);
     if (to !== undefined) pairs.push({ from, took: to.time - from.time });
   }
   if (pairs.length === 0) {

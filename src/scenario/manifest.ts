@@ -1,6 +1,7 @@
 // Manifest files: YAML with Kubernetes objects, of which Pods are understood. A path in a scenario is relative to it and
 // stays below its directory; the reader that the caller gives looks after links out of it.
 
+import { type Document, isScalar } from 'yaml';
 import type { PodDraft } from './draft.ts';
 import { explainIssues, pathName, quoted } from './explain.ts';
 import type { Problem } from './problem.ts';
@@ -20,12 +21,21 @@ export function pathMistake(path: string): string | null {
   return null;
 }
 
-/** Pods of one manifest file. A file with several objects is a List or several files. */
+/** Pods of one manifest file: of each of its documents, one object or a List. Empty documents count for nothing. */
 export function parseManifest(text: string, file: string): { pods: (PodDraft | null)[]; problems: Problem[] } {
-  const { source, document, problems, sound } = parseYaml(text, file);
-  if (document === null || !sound) return { pods: [], problems: [...problems] };
-  const tree = new YamlTree(source, document);
-  const all = [...problems, ...tree.problems];
+  const { source, documents, problems, sound } = parseYaml(text, file, 'many');
+  if (documents.length === 0 || !sound) return { pods: [], problems: [...problems] };
+  const filled = documents.filter((d) => !isEmpty(d));
+  const parts = (filled.length > 0 ? filled : documents.slice(0, 1)).map((d) => podsOf(new YamlTree(source, d)));
+  return { pods: parts.flatMap((p) => p.pods), problems: [...problems, ...parts.flatMap((p) => p.problems)] };
+}
+
+function isEmpty({ contents }: Document): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null);
+}
+
+function podsOf(tree: YamlTree): { pods: (PodDraft | null)[]; problems: Problem[] } {
+  const all = [...tree.problems];
   const root = tree.value;
   const isList = root !== null && typeof root === 'object' && !Array.isArray(root) && root.kind === 'List';
   const items = isList && Array.isArray(root.items) ? root.items : [root];

@@ -10,14 +10,17 @@ export type Paint = (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow', text: s
 
 /** Column at which the text of a step begins: behind the time. */
 const MARGIN = ' '.repeat(11);
-/** Choice: kinds of drops that the summary names. */
+/** Choice: reasons of drops that the summary names, and interfaces for each. */
 const DROPS_SHOWN = 10;
+const PLACES_SHOWN = 3;
+/** What every cluster drops when it starts (reports of bridges, announcements to ports that are not forwarding): named last. */
+const AT_EVERY_START: ReadonlySet<string> = new Set(['IP_MULTICAST_NOT_MEMBER', 'BRIDGE_PORT_STATE']);
 
 export function formatHeader(scenario: Scenario, seed: number, paint: Paint): string {
   const { nodes, pods } = scenario.cluster;
   const size = `${count(nodes.length, 'node')}, ${count(pods.length, 'pod')}, seed ${seed}`;
   const lines = [`${paint('bold', scenario.name)}  ${paint('dim', size)}`];
-  if (scenario.description !== null) lines.push(...scenario.description.split('\n').map((l) => `  ${l.trim()}`));
+  if (scenario.description !== null) lines.push(...scenario.description.split('\n').map((l) => `  ${safe(l.trim())}`));
   return `${lines.join('\n')}\n`;
 }
 
@@ -41,7 +44,9 @@ export function formatStep(result: StepResult, paint: Paint): string {
   for (const j of failed) {
     lines.push(`${MARGIN}${paint('red', 'FAILED')} expected ${safe(j.expected)}`);
     lines.push(`${MARGIN}       came ${safe(j.came)}`);
-    for (const line of j.evidence) lines.push(`${MARGIN}       ${paint('dim', safe(line))}`);
+    // What the command printed stands above already.
+    for (const line of j.evidence.filter((l) => !/^std(out|err): (?!\(empty\))/.test(l)))
+      lines.push(`${MARGIN}       ${paint('dim', safe(line))}`);
   }
   if (failed.length > 0) {
     const { file, line, column } = step.place;
@@ -62,12 +67,15 @@ export function formatSummary(result: RunResult, paint: Paint): string {
   const verdict = result.passed ? paint('green', 'passed') : paint('red', 'FAILED');
   const lines = [`${verdict} ${result.scenario.name}: ${parts.join(', ')}`];
   if (result.problem !== null) lines.push(`  ${paint('yellow', result.problem)}`);
-  for (const drop of result.drops.slice(0, DROPS_SHOWN)) {
-    const text = dropReasonText(DropReason[drop.reason as DropReasonName]);
-    lines.push(paint('dim', `  dropped: ${drop.count} x ${drop.reason} at ${drop.where} (${text})`));
+  const drops = foldDrops(result.drops);
+  for (const drop of drops.slice(0, DROPS_SHOWN)) {
+    const shown = drop.where.slice(0, PLACES_SHOWN).join(', ');
+    const more = drop.where.length > PLACES_SHOWN ? ` and ${drop.where.length - PLACES_SHOWN} more` : '';
+    const text = dropReasonText(DropReason[drop.reason]);
+    lines.push(paint('dim', `  dropped: ${drop.count} x ${drop.reason}, ${text}: ${shown}${more}`));
   }
-  if (result.drops.length > DROPS_SHOWN) {
-    lines.push(paint('dim', `  dropped: and ${result.drops.length - DROPS_SHOWN} other kinds`));
+  if (drops.length > DROPS_SHOWN) {
+    lines.push(paint('dim', `  dropped: and for ${count(drops.length - DROPS_SHOWN, 'other reason')}`));
   }
   if (capture !== null) {
     const files =
@@ -77,6 +85,21 @@ export function formatSummary(result: RunResult, paint: Paint): string {
     else if (capture.limitReached) lines.push(`  ${paint('yellow', 'the capture ended at its size limit')}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** One entry for each reason, the most frequent first; `where` keeps its order. */
+function foldDrops(drops: RunResult['drops']): { reason: DropReasonName; count: number; where: string[] }[] {
+  const folded = new Map<string, { reason: DropReasonName; count: number; where: string[] }>();
+  for (const { reason, where, count: n } of drops) {
+    const known = folded.get(reason);
+    if (known === undefined) folded.set(reason, { reason: reason as DropReasonName, count: n, where: [where] });
+    else {
+      known.count += n;
+      known.where.push(where);
+    }
+  }
+  const late = (reason: string): number => (AT_EVERY_START.has(reason) ? 1 : 0);
+  return [...folded.values()].sort((a, b) => late(a.reason) - late(b.reason) || b.count - a.count);
 }
 
 function seconds(ns: number): string {

@@ -2,7 +2,7 @@
 // before anything is composed. The lexer and the concrete syntax tree are iterative, so depth and size are counted there
 // and a hostile text never reaches the recursive composer.
 
-import { type Document, Lexer, Parser, parseDocument } from 'yaml';
+import { Document, Lexer, Parser, parseAllDocuments } from 'yaml';
 import { type Complaint, type Problem, SourceText } from './problem.ts';
 
 /** What a YAML input may hold. Choices: a scenario written by a person is some kilobytes and a dozen levels deep. */
@@ -23,6 +23,8 @@ export interface YamlSource {
   readonly source: SourceText;
   /** null when the text broke a limit: nothing was composed */
   readonly document: Document | null;
+  /** all of them, where several were asked for */
+  readonly documents: readonly Document[];
   readonly problems: readonly Problem[];
   /** false: what the text means is in doubt from the first problem on, and nothing more can be said of its content */
   readonly sound: boolean;
@@ -38,29 +40,32 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'KEY_OVER_1024_CHARS',
 ]);
 
-/** Parses one document. With `many`, further documents are given by offset and not complained about. */
-export function parseYaml(text: string, file: string): YamlSource {
+/** Parses one document, or as many as there are. */
+export function parseYaml(text: string, file: string, many: 'one' | 'many' = 'one'): YamlSource {
   const source = new SourceText(file, text);
-  const over = checkLimits(source);
-  if (over.length > 0) return { source, document: null, problems: over, sound: false };
-  const document = parseDocument(text, {
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    prettyErrors: false,
-    logLevel: 'silent',
-    strict: true,
-    stringKeys: true,
-    resolveKnownTags: false,
-  });
+  const over = checkLimits(source, many);
+  if (over.length > 0) return { source, document: null, documents: [], problems: over, sound: false };
+  const documents = [
+    ...parseAllDocuments(text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+      strict: true,
+      stringKeys: true,
+      resolveKnownTags: false,
+    }),
+  ] as Document[];
+  const document = documents[0] ?? new Document(null);
   const problems: Problem[] = [];
-  if (document.directives?.yaml.version === '1.1') {
+  if (documents.some((d) => d.directives?.yaml.version === '1.1')) {
     problems.push(
       source.at(0, { what: 'YAML 1.1 is not read here', expected: 'YAML 1.2', mend: 'remove the %YAML line' }),
     );
   }
   let sound = true;
-  for (const error of [...document.errors, ...document.warnings]) {
+  for (const error of documents.flatMap((d) => [...d.errors, ...d.warnings])) {
     const harmless = HARMLESS.has(error.code);
     // One broken line breaks everything behind it: the first such error is the one to mend.
     if (harmless || sound) {
@@ -68,7 +73,7 @@ export function parseYaml(text: string, file: string): YamlSource {
     }
     sound &&= harmless;
   }
-  return { source, document, problems, sound };
+  return { source, document, documents, problems, sound };
 }
 
 /** `{run: ping ${pod-a.ip}}` ends its map at the placeholder's brace: by far the likeliest mistake on such a line. */
@@ -79,7 +84,7 @@ function hintPlaceholder(problem: Problem): Problem {
     : problem;
 }
 
-function checkLimits(source: SourceText): Problem[] {
+function checkLimits(source: SourceText, many: 'one' | 'many'): Problem[] {
   const { text } = source;
   const bytes = Buffer.byteLength(text);
   if (bytes > YAML_LIMITS.bytes) {
@@ -116,7 +121,7 @@ function checkLimits(source: SourceText): Problem[] {
         }),
       ];
     }
-    if (lexeme === '---' && content) {
+    if (lexeme === '---' && content && many === 'one') {
       return [
         source.at(offset, {
           what: 'a second YAML document',

@@ -11,11 +11,14 @@ type Content = string | Uint8Array;
 const DEVICES = '/dev/podwire';
 /** Choice: what a script may keep in files. just-bash charges every write against it. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
+/** Writes to devices between two looks at the host's signals: a loop of `echo` would keep ^C out for ever. Choice. */
+const WRITES_PER_BREATH = 256;
 
 export class EmulatedFs extends InMemoryFs {
   readonly #devices = new Map<string, (text: string) => void>();
   readonly #wallClockMs: () => number;
   #nextDevice = 1;
+  #deviceWrites = 0;
 
   /** @param wallClockMs milliseconds since 1970 on the virtual clock */
   constructor(wallClockMs: () => number) {
@@ -54,13 +57,13 @@ export class EmulatedFs extends InMemoryFs {
   }
 
   override async writeFile(path: string, content: Content, options?: Options): Promise<void> {
-    if (this.#toDevice(path, content, options)) return;
+    if (this.#toDevice(path, content, options)) return this.#breathe();
     await super.writeFile(path, content, options);
     await this.#touch(path);
   }
 
   override async appendFile(path: string, content: Content, options?: Options): Promise<void> {
-    if (this.#toDevice(path, content, options)) return;
+    if (this.#toDevice(path, content, options)) return this.#breathe();
     await super.appendFile(path, content, options);
     await this.#touch(path);
   }
@@ -73,6 +76,11 @@ export class EmulatedFs extends InMemoryFs {
   async #touch(path: string): Promise<void> {
     const date = new Date(this.#wallClockMs());
     await this.utimes(path, date, date);
+  }
+
+  /** Lets the host deliver what waits; the program that writes keeps its turn, so the order of nothing changes. */
+  async #breathe(): Promise<void> {
+    if (++this.#deviceWrites % WRITES_PER_BREATH === 0) await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   #toDevice(path: string, content: Content, options: Options): boolean {

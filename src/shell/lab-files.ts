@@ -51,6 +51,7 @@ export function fileName(path: string): string {
 export function readScript(path: string): string {
   try {
     const stat = statSync(path);
+    if (stat.isCharacterDevice() || stat.isBlockDevice()) throw new LabInputError(`${path}: is a device, not a script`);
     if (stat.size > SCRIPT_MAX)
       throw new LabInputError(`${path}: ${stat.size} bytes; a script has at most ${SCRIPT_MAX}`);
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(readFileSync(path));

@@ -129,6 +129,8 @@ export class Runner {
   stop(): void {
     this.#stopRequested = true;
     this.sim.stop();
+    // A program that never waits finds out when it prints or starts another.
+    this.current?.signal(Signal.KILL);
   }
 
   /**
@@ -166,6 +168,7 @@ export class Runner {
         await new Promise<void>((resolve) => setImmediate(resolve));
       }
     }
+    if (this.#stopRequested && main.killedBy !== null) end = RunEnd.STOPPED;
     await this.#killAll();
     if (this.#failure !== null) throw this.#failure;
     return end;

@@ -47,12 +47,15 @@ export interface SessionOptions {
 /** just-bash counts and times everything; here virtual time and the runner's limits do. */
 const NO_LIMIT = Number.POSITIVE_INFINITY;
 const LIMITS = {
-  maxCommandCount: NO_LIMIT,
-  maxLoopIterations: 10_000_000,
+  // A loop of builtins takes no virtual time: this limit, not --max-time, ends one that runs away. Choice: seconds of host time.
+  maxLoopIterations: 250_000,
+  maxCommandCount: 1_000_000,
   maxWorkUnits: NO_LIMIT,
-  maxInputBytes: NO_LIMIT,
+  // Commands allocate by what is left of it, so it has to be a length that a buffer can have.
+  maxInputBytes: 512 * 1024 * 1024,
   maxExecutionTimeMs: NO_LIMIT,
-}; /** What just-bash says when we stop it; a shell that is killed says nothing. */
+};
+/** What just-bash says when we stop it; a shell that is killed says nothing. */
 const ABORT_MESSAGE = 'bash: execution aborted\n';
 
 export class Session {
@@ -137,8 +140,8 @@ export class Session {
 
   async #run(source: string): Promise<number> {
     const { fs } = this.shell;
-    const out = fs.addDevice((text) => this.streams.out(text));
-    const err = this.#options.merged ? out : fs.addDevice((text) => this.streams.err(text));
+    const out = fs.addDevice((text) => this.#print(text, 'out'));
+    const err = this.#options.merged ? out : fs.addDevice((text) => this.#print(text, 'err'));
     this.#terminal = { stdout: out, stderr: err };
     try {
       let status = await this.#exec(source);
@@ -154,6 +157,12 @@ export class Session {
       fs.removeDevice(out);
       if (err !== out) fs.removeDevice(err);
     }
+  }
+
+  /** What a builtin prints; one that goes on after its process was killed (^C) is stopped here. */
+  #print(text: string, stream: 'out' | 'err'): void {
+    if (this.process.killedBy === null) this.streams[stream](text);
+    else this.#abort.abort();
   }
 
   async #exec(source: string): Promise<number> {

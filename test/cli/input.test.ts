@@ -1,6 +1,6 @@
 // Proves that each way in which a file can be no input is one clear sentence and status 2.
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -58,5 +58,11 @@ describe('readInput', () => {
   it('refuses what is over the limit before reading it', () => {
     expect(failure(() => readInput(path('big'), 100))).toBe(`${path('big')}: 101 bytes, the limit is 100`);
     expect(readInput(path('big'), 101).length).toBe(101);
+  });
+});
+
+describe('an input without an end', () => {
+  it.skipIf(!existsSync('/dev/zero'))('is given up at the limit, not read until the memory is full', () => {
+    expect(failure(() => readInput('/dev/zero', 100_000))).toBe('/dev/zero: more than 100000 bytes');
   });
 });

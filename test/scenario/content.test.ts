@@ -78,6 +78,11 @@ describe('wrong content', () => {
     ['an unknown node of a step', changed(['on: node-1', 'on: node-9']), '16:38 there is no node "node-9"'],
     ['port 0', changed(['port: 8472', 'port: 0']), '9:43 cluster.network.port is 0'],
     ['port 65536', changed(['port: 8472', 'port: 65536']), '9:43 cluster.network.port is 65536'],
+    [
+      "a VNI that makes the name of flannel's device too long",
+      changed(['vni: 1', 'vni: 16777215']),
+      "9:34 flannel's device would be called flannel.16777215: 16 characters, and the kernel takes 15",
+    ],
     ['a VNI of 2^24', changed(['vni: 1', 'vni: 16777216']), '9:34 cluster.network.vni is 16777216'],
     ['a negative time', changed(['latency: 1ms', 'latency: -1ms']), '14:29 cables[0].latency is "-1ms"'],
     ['a time of 10^9 s', changed(['wait: 1s', 'wait: 1000000000s']), '17:12 steps[1].wait is "1000000000s"'],
@@ -276,6 +281,30 @@ describe('manifests', () => {
       'kind: List\nitems:\n  - {apiVersion: v1, kind: Pod, metadata: {name: x}}\n  - {apiVersion: v1, kind: Pod, metadata: {name: y}}\n';
     const two = loadScenario(text, 'dir/test.yaml', read({ 'pods/web.yaml': list }));
     expect(two.scenario!.cluster.pods.map((p) => p.name)).toEqual(['pod-a', 'pod-b', 'x', 'y']);
+  });
+
+  it('adds the pods of every document of a file, and tells each mistake at its line', () => {
+    const files = (second: string) =>
+      read({
+        'pods/web.yaml': `---\napiVersion: v1\nkind: Pod\nmetadata: {name: x}\n---\n# nothing\n---\napiVersion: v1\nkind: ${second}\nmetadata: {name: y}\n---\n`,
+      });
+    const two = loadScenario(text, 'dir/test.yaml', files('Pod'));
+    expect(two.problems).toEqual([]);
+    expect(two.scenario!.cluster.pods.map((p) => p.name)).toEqual(['pod-a', 'pod-b', 'x', 'y']);
+    const { problems } = loadScenario(text, 'dir/test.yaml', files('Service'));
+    expect(problems.map((p) => `${p.file}:${p.line}:${p.column} ${p.what}`)).toEqual([
+      'dir/pods/web.yaml:9:7 kind is "Service"',
+    ]);
+  });
+
+  it('counts the pods of all manifests together', () => {
+    const items = Array.from({ length: 5_001 }, (_, i) => `  - {apiVersion: v1, kind: Pod, metadata: {name: p${i}}}\n`);
+    const { problems } = loadScenario(
+      text,
+      'test.yaml',
+      read({ 'pods/web.yaml': `kind: List\nitems:\n${items.join('')}` }),
+    );
+    expect(problems.map((p) => p.what)).toContain('5003 pods with those of the manifests');
   });
 
   it('tells mistakes in the file with its own name and line', () => {

@@ -91,6 +91,31 @@ describe('podwire lab SCRIPT', () => {
     expect(errors).toMatch(/^podwire: stopped after 20 events \(--max-events\) at \d+\.\d+ s of virtual time\n$/);
   });
 
+  it('ends a loop that takes no virtual time, with a line about it', async () => {
+    expect(await lab(script('while :; do :; done'))).toBe(126);
+    expect(errors).toContain('too many iterations');
+  });
+
+  it('is stopped in the middle of a loop that only prints (^C)', async () => {
+    const began = new Promise<void>((resolve) => {
+      vi.mocked(process.stdout.write).mockImplementation(() => {
+        resolve();
+        return true;
+      });
+    });
+    const running = lab(script('while :; do echo x; done'));
+    await began;
+    await new Promise((resolve) => setImmediate(resolve));
+    process.emit('SIGINT');
+    expect(await running).toBe(130);
+    expect(errors).toContain('interrupted at 0 s of virtual time');
+  });
+
+  it('runs the filters of text that allocate by what is left of a limit', async () => {
+    expect(await lab(script('echo hi | od -An -tx1; echo hi | gzip | gunzip'))).toBe(0);
+    expect(written.replace(/ +/g, ' ')).toMatch(/68 69 0a\nhi\n|150 151 012\nhi\n/);
+  });
+
   it('prints one JSON object with --json', async () => {
     expect(await lab(script('echo a; echo b >&2; sleep 2; exit 3'), '--json', '--seed', '9')).toBe(3);
     const report = JSON.parse(written) as Record<string, unknown>;

@@ -35,6 +35,8 @@ function masker(script: string): (command: string, text: string) => string {
         (_, p: string, m: string) => `${p}.${mac(m.match(/../g)!.join(':'))}`,
       )
       .replaceAll(/\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/g, mac)
+      // Seconds since use: a busy host lets one more pass.
+      .replaceAll(/\bused \d+\/\d+/g, 'used T/T')
       .replaceAll(/(gc_timer|forward_delay_timer)("?:?) ?\s*\d+\.\d\d/g, '$1$2 T');
     return / (n|neigh)( |$)|^arp/.test(command) ? sorted(masked) : masked;
   };

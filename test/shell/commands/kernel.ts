@@ -27,7 +27,7 @@ export function runOnKernel(lines: readonly string[]): Answer[] {
     'mount -t tmpfs tmpfs /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs tmpfs /run/netns; }',
     'mount -t sysfs sysfs /sys 2>/dev/null',
     'sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1',
-    ...lines.map((line) => `${line} 2>&1; echo "${MARK}$?"${withoutIpv6(line)}`),
+    ...lines.map((line) => `${line} 2>&1; echo "${MARK}$?"${withoutIpv6(line)}${untilSettled(line)}`),
   ].join('\n');
   const run = spawnSync('unshare', ['-m', '-n', 'bash', '-c', script], { encoding: 'utf8', maxBuffer: 64 << 20 });
   const parts = run.stdout.split(MARK);
@@ -35,6 +35,11 @@ export function runOnKernel(lines: readonly string[]): Answer[] {
     const out = i === 0 ? parts[0]! : parts[i]!.replace(/^\d+\n/, '');
     return { out, status: Number.parseInt(parts[i + 1] ?? '-1', 10) };
   });
+}
+
+/** Operational states are set by a work queue (net/core/link_watch.c), which a busy host runs late. */
+function untilSettled(line: string): string {
+  return /\b(up|down|master)\b/.test(line) ? '; sleep 0.03' : '';
 }
 
 /** IPv6 is off in every namespace, as in the golden captures. */
