@@ -87,7 +87,8 @@ export class Arping extends Program {
     if (!o.quiet) {
       this.host.out(`ARPING ${formatIpv4(o.target)} from ${formatIpv4(this.#source)} ${idev.dev.name}\n`);
     }
-    if (o.deadlineS > 0) this.after(o.deadlineS * NS_PER_S, () => this.#finish());
+    // A request that is due with the deadline still goes out.
+    if (o.deadlineS > 0) this.after(o.deadlineS * NS_PER_S + WAKE_LATENCY, () => this.#finish());
     this.after(o.intervalS * NS_PER_S, () => this.#tick());
     this.#send();
   }

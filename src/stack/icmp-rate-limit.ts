@@ -87,16 +87,14 @@ export class IcmpRateLimit {
     const peer = this.#peer(source);
     const now = this.#now;
     if (now > peer.last + REDIRECT_SILENCE) {
-      peer.tokens = 0;
       peer.redirects = 0;
     }
     if (peer.redirects >= REDIRECT_NUMBER) {
       peer.last = now;
       return false;
     }
-    if (peer.tokens === 0 || now > peer.last + (REDIRECT_LOAD << peer.redirects)) {
+    if (peer.redirects === 0 || now > peer.last + (REDIRECT_LOAD << peer.redirects)) {
       peer.last = now;
-      peer.tokens++;
       peer.redirects++;
       return true;
     }

@@ -92,8 +92,9 @@ function print(call: IpCall, p: Printer, dst: Dst, asked: { destination: Ipv4; f
   printCacheInfo(p, cacheFlags(dst));
   const e = dst.exception;
   const now = call.netns.world.sim.now;
-  if (e !== null && e.mtu !== 0 && now < e.expires) {
-    printExpiry(p, e.expires - now);
+  const learnt = e !== null && now < e.expires;
+  if (learnt) printExpiry(p, e.expires - now);
+  if (learnt && e.mtu !== 0) {
     printMetrics(p, e.mtu, e.locked);
   } else if (dst.route !== null && dst.route.mtu !== 0) {
     printMetrics(p, dst.route.mtu, dst.route.mtuLocked);

@@ -206,9 +206,9 @@ function printCache(call: IpCall, p: Printer, f: RouteFilter): void {
       if (out !== null && f.dev === null) p.put('dev', out.dev.name, `dev ${out.dev.name} `);
       printRouteFlags(p, route.nexthop.onlink ? ['onlink'] : []);
       printCacheInfo(p, e.gateway !== 0 ? ['redirected'] : []);
-      if (e.mtu !== 0 && now < e.expires) {
+      if (now < e.expires) {
         printExpiry(p, e.expires - now);
-        printMetrics(p, e.mtu, e.locked);
+        if (e.mtu !== 0) printMetrics(p, e.mtu, e.locked);
       }
     });
     p.text('\n');
