@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { ExitStatus, environmentError, setRunPosition, usageError } from './exit.ts';
+import { stoppable, stoppedStatus } from './interrupt.ts';
 import { Progress } from './progress.ts';
 import { outputClosed } from './terminal.ts';
 import { parseCount, parseDuration, parseSeed } from './values.ts';
@@ -17,9 +18,6 @@ Examples:
   podwire lab two-pods.sh
   podwire lab two-pods.sh --out captures/two-pods
   podwire lab ../shared/golden/01-same-node-ping --out captures/01`;
-
-/** Exit status of a program that ^C ends: 128 + SIGINT. */
-const INTERRUPTED = 130;
 
 interface LabCommandOptions {
   readonly out?: string;
@@ -79,23 +77,28 @@ async function lab(path: string, options: LabCommandOptions): Promise<void> {
   });
   const { sim } = run.world;
   setRunPosition(() => ({ seed: options.seed, now: sim.now, events: sim.events }));
-  const interrupt = (): void => run.stop();
-  process.once('SIGINT', interrupt);
   const result = await (async () => {
     try {
-      return await run.run();
+      return await stoppable(
+        () => run.stop(),
+        () => run.run(),
+      );
     } catch (error) {
       if (error instanceof LabInputError) throw usageError(error.message);
       if (error instanceof CaptureOutputError) throw environmentError(error.message);
       throw error;
     } finally {
-      process.off('SIGINT', interrupt);
       progress.clear();
     }
   })();
   setRunPosition(null);
   const ended = describeEnd(result.end, { ...limits, now: result.now });
-  const problems = [...result.problems, ...(ended === null ? [] : [ended])];
+  const { captureProblem } = result;
+  const problems = [
+    ...result.problems,
+    ...(captureProblem === null ? [] : [captureProblem]),
+    ...(ended === null ? [] : [ended]),
+  ];
   if (options.json === true) {
     const { status, end, now, events, captures, frames } = result;
     const report = {
@@ -116,7 +119,8 @@ async function lab(path: string, options: LabCommandOptions): Promise<void> {
     process.stderr.write(`podwire: ${result.frames} frames in ${describeFiles(result.captures)}\n`);
   }
   for (const problem of problems) process.stderr.write(`podwire: ${problem}\n`);
-  if (result.end === RunEnd.STOPPED) process.exitCode = INTERRUPTED;
+  if (result.end === RunEnd.STOPPED) process.exitCode = stoppedStatus();
+  else if (captureProblem !== null) process.exitCode = ExitStatus.ENVIRONMENT;
   else if (ended !== null) process.exitCode = ExitStatus.FAILED;
   else if (result.status !== 0) process.exitCode = result.status;
   else if (problems.length > 0) process.exitCode = ExitStatus.FAILED;

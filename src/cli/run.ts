@@ -1,13 +1,15 @@
 // podwire run: scenarios, one after the other. All of them are read before the first runs, and every mistake of every file
 // is told at once.
 
-import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { RunResult, Scenario, ScenarioRun } from '../scenario/index.ts';
 import { CommandError, ExitStatus, environmentError, setRunPosition, usageError } from './exit.ts';
 import { readText, whyNot } from './input.ts';
+import { stoppable, stoppedStatus } from './interrupt.ts';
 import { Progress } from './progress.ts';
+import { refuseToReplace, writeReport } from './report-file.ts';
 import { outputClosed, painter } from './terminal.ts';
 import { parseCount, parseDuration, parseSeed } from './values.ts';
 
@@ -20,9 +22,6 @@ Examples:
   podwire run scenarios/pod-to-pod-vxlan.yaml
   podwire run --no-capture --junit report.xml scenarios/*.yaml
   podwire run --seed 7 --out /tmp/run7 my.yaml`;
-
-/** Exit status of a program that ^C ends: 128 + SIGINT. */
-const INTERRUPTED = 130;
 
 interface RunCommandOptions {
   readonly seed?: number;
@@ -43,7 +42,7 @@ export function registerRun(program: Command): void {
     .argument('<file...>', 'scenario files (YAML)')
     .option('--seed <n>', "seed of everything random, instead of the scenario's", parseSeed)
     .option('-o, --out <dir>', 'directory for captures', 'captures')
-    .option('--force', 'replace a capture of the same name')
+    .option('--force', 'replace a capture or a report of the same name')
     .option('--max-events <n>', 'end each run after this many events', parseCount)
     .option('--max-time <time>', 'end each run at this virtual time (1.5s, 10m, 2h)', parseDuration)
     .option('--no-capture', 'write no capture')
@@ -59,9 +58,10 @@ export function registerRun(program: Command): void {
 }
 
 async function run(files: readonly string[], options: RunCommandOptions): Promise<void> {
-  const { annotateResult, formatHeader, formatStep, formatSummary, jsonReport, junitReport } = await import(
-    '../scenario/index.ts'
-  );
+  const { annotateResult, formatHeader, formatStep, formatSummary, isJunitReport, jsonReport, junitReport } =
+    await import('../scenario/index.ts');
+  const { junit } = options;
+  if (junit !== undefined && options.force !== true) refuseToReplace(junit, isJunitReport);
   const github = options.annotate === 'github' || process.env.GITHUB_ACTIONS === 'true';
   const scenarios = await loadAll(files, github);
   const paint = painter(process.stdout);
@@ -93,8 +93,8 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
     const report = { passed, failed: results.length - passed, scenarios: results.map(jsonReport) };
     process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
   }
-  if (options.junit !== undefined) writeReport(options.junit, junitReport(results));
-  if (results.some((r) => r.end === 'stopped')) process.exitCode = INTERRUPTED;
+  if (junit !== undefined) writeReport(junit, junitReport(results));
+  if (results.some((r) => r.end === 'stopped')) process.exitCode = stoppedStatus();
   else if (results.some((r) => (r.capture?.problem ?? null) !== null)) process.exitCode = ExitStatus.ENVIRONMENT;
   else if (passed < results.length) process.exitCode = ExitStatus.FAILED;
 }
@@ -151,6 +151,7 @@ async function runOne(
   const { captureOutput, ScenarioRun } = await import('../scenario/index.ts');
   const { CaptureOutputError } = await import('../capture/sink.ts');
   const overwrite = options.force === true;
+  setRunPosition(null);
   try {
     const running = new ScenarioRun(scenario, {
       seed: options.seed,
@@ -162,25 +163,12 @@ async function runOne(
     });
     const { sim } = running.world;
     setRunPosition(() => ({ seed: running.seed, now: sim.now, events: sim.events }));
-    const interrupt = (): void => running.stop();
-    process.once('SIGINT', interrupt);
-    try {
-      return await running.run();
-    } finally {
-      process.off('SIGINT', interrupt);
-    }
+    return await stoppable(
+      () => running.stop(),
+      () => running.run(),
+    );
   } catch (error) {
     if (error instanceof CaptureOutputError) throw environmentError(error.message);
     throw error;
-  }
-}
-
-function writeReport(path: string, text: string): void {
-  try {
-    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) throw environmentError(`${path}: is a directory`);
-    writeFileSync(path, text);
-  } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw environmentError(`${path}: the report cannot be written (${(error as NodeJS.ErrnoException).code ?? error})`);
   }
 }

@@ -4,10 +4,19 @@
 import { NS_PER_S } from '../sim/sim.ts';
 import type { RunResult, StepResult } from './run.ts';
 
+/** How every report begins. */
+const HEAD = '<?xml version="1.0" encoding="UTF-8"?>';
+const ROOT = '<testsuites name="podwire"';
+
+/** Whether a text is such a report, by its beginning. */
+export function isJunitReport(head: string): boolean {
+  return head.startsWith(`${HEAD}\n${ROOT} `);
+}
+
 export function junitReport(results: readonly RunResult[]): string {
   const cases = results.flatMap((r) => r.steps);
-  const lines = ['<?xml version="1.0" encoding="UTF-8"?>'];
-  lines.push(`<testsuites name="podwire" ${totals(cases)}>`);
+  const lines = [HEAD];
+  lines.push(`${ROOT} ${totals(cases)}>`);
   for (const result of results) {
     const { scenario, steps } = result;
     const time = attribute('time', (result.now / NS_PER_S).toFixed(6));

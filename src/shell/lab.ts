@@ -1,8 +1,9 @@
 // A lab: one emulated machine without Kubernetes, and a script that runs in it. A case directory is a lab whose script is
 // made of its topology.json, with captures of the interfaces named there.
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from '../capture/directory.ts';
 import { Recorder } from '../capture/recorder.ts';
 import { CaptureOutputError } from '../capture/sink.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
@@ -51,6 +52,8 @@ export interface LabResult {
   readonly frames: number;
   /** What went wrong besides the script itself, one sentence each. */
   readonly problems: readonly string[];
+  /** Why a capture is not whole (a full disk), or null. */
+  readonly captureProblem: string | null;
 }
 
 /** Where labs write their captures by default. */
@@ -116,10 +119,15 @@ export class Lab {
       captures: this.#summary.outputs,
       frames: this.#summary.recorded,
       problems: this.#problems,
+      captureProblem: this.#summary.problem,
     };
   }
 
-  #summary: { outputs: readonly string[]; recorded: number } = { outputs: [], recorded: 0 };
+  #summary: { outputs: readonly string[]; recorded: number; problem: string | null } = {
+    outputs: [],
+    recorded: 0,
+    problem: null,
+  };
 
   #prepareScript(path: string): (process: Process) => Promise<number> {
     const source = readScript(path);
@@ -189,11 +197,7 @@ export class Lab {
   }
 
   #openRecorder(output: { kind: 'file' | 'directory'; path: string }, directory: string): Recorder {
-    try {
-      mkdirSync(directory, { recursive: true });
-    } catch (error) {
-      throw new CaptureOutputError(`${directory}: cannot be made (${(error as NodeJS.ErrnoException).code ?? error})`);
-    }
+    makeDirectory(directory);
     const recorder = new Recorder({
       host: this.world,
       output,
@@ -240,7 +244,6 @@ export class Lab {
     const summary = this.#recorder.close();
     this.world.observer.remove(this.#recorder);
     this.#summary = summary;
-    if (summary.problem !== null) this.#problems.push(summary.problem);
   }
 }
 

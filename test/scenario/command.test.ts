@@ -110,6 +110,21 @@ describe('podwire run', () => {
     expect(stderr).toContain('taken: is not a directory');
   });
 
+  it('replaces an older report of its own, and nothing else unless it is asked to', () => {
+    file('a.yaml', SOUND);
+    const once = () => podwire('run', 'a.yaml', '--no-capture', '--junit', 'report.xml');
+    expect(once().status).toBe(0);
+    expect(once().status).toBe(0);
+    const notes = file('notes.xml', '<?xml version="1.0" encoding="UTF-8"?>\n<notes/>\n');
+    const refused = podwire('run', 'a.yaml', '--no-capture', '--junit', 'notes.xml');
+    expect([refused.status, refused.stdout]).toEqual([3, '']);
+    expect(refused.stderr).toContain('notes.xml: exists already and is no report of podwire; give --force');
+    expect(readFileSync(notes, 'utf8')).toContain('<notes/>');
+    expect(podwire('run', 'a.yaml', '--no-capture', '--junit', 'notes.xml', '--force').status).toBe(0);
+    expect(readFileSync(notes, 'utf8')).toContain('<testsuites');
+    expect(readdirSync(directory).sort()).toEqual(['a.yaml', 'notes.xml', 'report.xml']);
+  });
+
   it('does not follow a link that stands where the capture would go', () => {
     file('a.yaml', SOUND);
     mkdirSync(join(directory, 'captures'));
