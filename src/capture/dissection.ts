@@ -66,6 +66,7 @@ const PROTOCOL_NAMES: Readonly<Record<string, string>> = {
   arp: 'ARP',
   ip: 'IPv4',
   icmp: 'ICMP',
+  tcp: 'TCP',
   udp: 'UDP',
   vxlan: 'VXLAN',
   data: 'Data',

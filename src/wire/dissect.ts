@@ -7,6 +7,7 @@ import { type Dissection, Dissector, type DissectTables } from './dissect/dissec
 import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
 import { dissectIcmp } from './dissect/icmp.ts';
 import { dissectIp, dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
+import { dissectTcp } from './dissect/tcp.ts';
 import { dissectUdp } from './dissect/udp.ts';
 import { dissectVxlan } from './dissect/vxlan.ts';
 import { EtherType } from './ethernet.ts';
@@ -26,6 +27,7 @@ const TABLES: DissectTables = {
   ipProtocols: new Map([
     [IpProtocol.ICMP, dissectIcmp],
     [IpProtocol.IPIP, dissectIpInIp],
+    [IpProtocol.TCP, dissectTcp],
     [IpProtocol.UDP, dissectUdp],
   ]),
   udpPorts: new Map([

@@ -5,7 +5,18 @@ import type { PacketRecord } from '../../src/capture/dissection.ts';
 import type { TsharkPacket } from './tshark.ts';
 
 /** Protocols that we take apart, under tshark's names. */
-const OURS: ReadonlySet<string> = new Set(['eth', 'vlan', 'ieee8021ad', 'llc', 'arp', 'ip', 'icmp', 'udp', 'vxlan']);
+const OURS: ReadonlySet<string> = new Set([
+  'eth',
+  'vlan',
+  'ieee8021ad',
+  'llc',
+  'arp',
+  'ip',
+  'icmp',
+  'tcp',
+  'udp',
+  'vxlan',
+]);
 
 /** Every field that is compared, occurrence by occurrence. */
 const COMPARED: readonly string[] = [
@@ -32,6 +43,12 @@ const COMPARED: readonly string[] = [
   ...['icmp.type', 'icmp.code', 'icmp.checksum', 'icmp.checksum.status', 'icmp.ident', 'icmp.ident_le', 'icmp.seq'],
   ...['icmp.seq_le', 'icmp.mtu', 'icmp.redir_gw', 'icmp.pointer', 'icmp.num_addrs', 'icmp.addr_entry_size'],
   ...['icmp.lifetime', 'icmp.address_mask', 'icmp.ext.echo.seq', 'icmp.ext.echo.req.local'],
+  ...['tcp.srcport', 'tcp.dstport', 'tcp.seq_raw', 'tcp.ack_raw', 'tcp.hdr_len', 'tcp.flags', 'tcp.flags.ae'],
+  ...['tcp.flags.cwr', 'tcp.flags.ece', 'tcp.flags.urg', 'tcp.flags.ack', 'tcp.flags.push', 'tcp.flags.reset'],
+  ...['tcp.flags.syn', 'tcp.flags.fin', 'tcp.window_size_value', 'tcp.checksum', 'tcp.checksum.status'],
+  ...['tcp.urgent_pointer', 'tcp.len', 'tcp.options', 'tcp.options.mss_val', 'tcp.options.wscale.shift'],
+  ...['tcp.options.sack_perm', 'tcp.options.sack_le', 'tcp.options.sack_re'],
+  ...['tcp.options.timestamp.tsval', 'tcp.options.timestamp.tsecr'],
   ...['udp.srcport', 'udp.dstport', 'udp.length', 'udp.checksum', 'udp.checksum.status'],
   ...['vxlan.flags', 'vxlan.gbp', 'vxlan.vni', 'vxlan.reserved8', 'vxlan.flag_i', 'vxlan.flag_g'],
 ];
@@ -60,10 +77,10 @@ function list(value: string | string[] | undefined): readonly string[] {
 }
 
 /**
- * What we call malformed and tshark only warns of: the limits on tags and tunnels, and IPv4 options with an impossible
- * length.
+ * What we call malformed and tshark only warns of: the limits on tags and tunnels, IPv4 and TCP options with an impossible
+ * length, and SACK without a block (which breaks tshark when the acknowledgement is below 2^31, and only then).
  */
-const STRICTER = /^too many|^option \d+ has an impossible length$/;
+const STRICTER = /^too many|^option \d+ has an impossible length$|^SACK option without a block$/;
 
 /** Differences as sentences; empty when both agree. */
 export function differences(record: PacketRecord, tshark: TsharkPacket): string[] {

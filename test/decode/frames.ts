@@ -65,17 +65,19 @@ function ipv4(rng: Rng, depth: number): Uint8Array {
   // Neither multicast nor loopback: tshark has opinions about those that are not about bytes.
   source[0] = 10;
   destination[0] = 10;
-  const pick = rng.below(10);
-  const protocol = pick < 4 ? 17 : pick < 8 ? 1 : pick < 9 ? 4 : 253;
+  const pick = rng.below(13);
+  const protocol = pick < 4 ? 17 : pick < 8 ? 1 : pick < 11 ? 6 : pick < 12 ? 4 : 253;
   const options = rng.chance(0.2) ? ipOptions(rng) : new Uint8Array(0);
   const payload =
     protocol === 17
       ? udp(rng, depth, source, destination)
-      : protocol === 1
-        ? icmp(rng, depth)
-        : protocol === 4 && depth > 0
-          ? ipv4(rng, depth - 1)
-          : random(rng, rng.below(40));
+      : protocol === 6
+        ? tcp(rng, source, destination)
+        : protocol === 1
+          ? icmp(rng, depth)
+          : protocol === 4 && depth > 0
+            ? ipv4(rng, depth - 1)
+            : random(rng, rng.below(40));
   const header = new Uint8Array(20 + options.length);
   const view = new DataView(header.buffer);
   view.setUint8(0, 0x40 | (header.length / 4));
@@ -126,6 +128,52 @@ function icmp(rng: Rng, depth: number): Uint8Array {
   const view = new DataView(bytes.buffer);
   view.setUint16(2, finish(sum(view, 0, bytes.length)));
   return bytes;
+}
+
+function tcp(rng: Rng, source: Uint8Array, destination: Uint8Array): Uint8Array {
+  const options = rng.chance(0.6) ? tcpOptions(rng) : new Uint8Array(0);
+  const header = 20 + options.length;
+  const bytes = concat(
+    u16(50_000 + rng.below(10_000)),
+    u16(40_000 + rng.below(5_000)),
+    random(rng, 8),
+    u16((header / 4) * 4096 + (rng.chance(0.5) ? rng.below(4096) : rng.below(64))),
+    random(rng, 2),
+    u16(0),
+    rng.chance(0.8) ? u16(0) : random(rng, 2),
+    options,
+    rng.chance(0.5) ? random(rng, rng.below(64)) : new Uint8Array(0),
+  );
+  const view = new DataView(bytes.buffer);
+  view.setUint16(
+    16,
+    finish(addressSum(source) + addressSum(destination) + 6 + bytes.length + sum(view, 0, bytes.length)),
+  );
+  return bytes;
+}
+
+function addressSum(address: Uint8Array): number {
+  return sum(new DataView(address.buffer, address.byteOffset), 0, address.length);
+}
+
+function tcpOptions(rng: Rng): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let n = 1 + rng.below(5); n > 0; n--) {
+    const kind = rng.below(9);
+    const sound = rng.chance(0.9);
+    const length = (right: number): number => (sound ? right : rng.below(12));
+    if (kind === 0) parts.push(Uint8Array.of(1));
+    else if (kind === 1) parts.push(concat(Uint8Array.of(2, length(4)), random(rng, 2)));
+    else if (kind === 2) parts.push(Uint8Array.of(3, length(3), rng.below(rng.chance(0.8) ? 15 : 256)));
+    else if (kind === 3) parts.push(Uint8Array.of(4, length(2)));
+    else if (kind <= 5) {
+      const blocks = rng.below(4);
+      parts.push(concat(Uint8Array.of(5, length(2 + 8 * blocks)), random(rng, 8 * blocks)));
+    } else if (kind <= 7) parts.push(concat(Uint8Array.of(8, length(10)), random(rng, 8)));
+    else parts.push(concat(Uint8Array.of(200 + rng.below(40), length(4)), random(rng, 2)));
+  }
+  const all = concat(...parts).slice(0, 40);
+  return concat(all, new Uint8Array((4 - (all.length % 4)) % 4));
 }
 
 function udp(rng: Rng, depth: number, source: Uint8Array, destination: Uint8Array): Uint8Array {

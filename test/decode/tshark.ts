@@ -117,6 +117,7 @@ const MALFORMED_NAMES: Readonly<Record<string, string>> = {
   'ARP/RARP': 'arp',
   IPv4: 'ip',
   ICMP: 'icmp',
+  TCP: 'tcp',
   UDP: 'udp',
   VXLAN: 'vxlan',
 };

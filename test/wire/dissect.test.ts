@@ -7,6 +7,17 @@ import { encodeLayers } from '../../src/wire/dissect/encode.ts';
 import { type Dissection, dissectFrame } from '../../src/wire/dissect.ts';
 import { ARP_REPLY, ECHO, fromHex, TIME_EXCEEDED, toHex, UDP, VXLAN_ECHO } from './golden.ts';
 
+/** SYN 10.244.1.2:50001 > 10.244.1.3:8080 of a Linux kernel (6.18). */
+const SYN =
+  '0a580af401030a580af4010208004500003c390840004006e9c70af401020af40103' +
+  'c3511f907675fd4900000000a002faf052a10000020405b40402080a178074600000000001030307';
+
+/** A data segment of the same connection, its payload cut to 16 bytes and its lengths and checksums made anew. */
+const SEGMENT =
+  '0a580af401030a580af40102080045000044390a40004006e9bd0af401020af40103' +
+  'c3511f907675fd4a4404f9d2801801f6893a00000101080a17807460934eb408' +
+  '474554202f736d616c6c2e7478742048';
+
 function names(d: Dissection): string {
   return d.layers.map((l) => l.name).join(' ');
 }
@@ -38,6 +49,36 @@ describe('dissectFrame', () => {
       'icmp.seq': '1',
       'data.len': '56',
     });
+  });
+
+  it('gives the fields and options of TCP, numbers as they are on the wire', () => {
+    const d = dissectFrame(fromHex(SYN));
+    expect(d.protocols).toBe('eth:ethertype:ip:tcp');
+    expect(d.malformed).toBeNull();
+    expect(d.layers.at(-1)!.info).toBe('50001 > 8080 [S] seq 1987444041 win 64240 length 0');
+    expect(record(d)).toMatchObject({
+      'tcp.srcport': '50001',
+      'tcp.dstport': '8080',
+      'tcp.seq_raw': '1987444041',
+      'tcp.ack_raw': '0',
+      'tcp.hdr_len': '40',
+      'tcp.flags': '0x0002',
+      'tcp.flags.syn': '1',
+      'tcp.flags.ack': '0',
+      'tcp.window_size_value': '64240',
+      'tcp.checksum': '0x52a1',
+      'tcp.checksum.status': '1',
+      'tcp.len': '0',
+      'tcp.options.mss_val': '1460',
+      'tcp.options.sack_perm': '04:02',
+      'tcp.options.timestamp.tsval': '394294368',
+      'tcp.options.timestamp.tsecr': '0',
+      'tcp.options.wscale.shift': '7',
+    });
+    const data = dissectFrame(fromHex(SEGMENT));
+    expect(names(data)).toBe('eth ip tcp data');
+    expect(data.malformed).toBeNull();
+    expect(record(data)).toMatchObject({ 'tcp.len': '16', 'tcp.flags': '0x0018', 'data.len': '16' });
   });
 
   it('shows the packet that an ICMP error quotes as further layers, their checksums unverified', () => {
@@ -122,6 +163,25 @@ describe('a header that lies', () => {
     }
   });
 
+  it('in TCP is named there: header length, checksum, options', () => {
+    const cases: [string, readonly (readonly [number, number])[]][] = [
+      ['header length 4', [[46, 0x10]]],
+      ['header longer than the segment', [[46, 0xb0]]],
+      ['checksum', [[50, 0]]],
+      ['option length 0', [[55, 0]]],
+      ['option length 1', [[59, 1]]],
+      ['option beyond the header', [[73, 9]]],
+      ['SACK without a block', [[58, 5]]],
+    ];
+    for (const [what, changes] of cases) {
+      const bytes = fromHex(SYN);
+      for (const [at, value] of changes) bytes[at] = value;
+      const d = dissectFrame(bytes);
+      expect(d.malformed?.layer, what).toBe('tcp');
+      expect(names(d), what).toMatch(/^eth ip tcp/);
+    }
+  });
+
   it('with total length 0 is a segmentation-offload frame: the rest of the frame is the packet', () => {
     const d = broken([16, 0], [17, 0], [24, 0x8a], [25, 0xc8]);
     expect(d.malformed).toBeNull();
@@ -131,7 +191,7 @@ describe('a header that lies', () => {
 });
 
 describe('a frame cut at any length', () => {
-  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, VXLAN_ECHO, TIME_EXCEEDED })) {
+  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, SYN, SEGMENT, VXLAN_ECHO, TIME_EXCEEDED })) {
     it(`by the snap length is truncated, not malformed: ${what}`, () => {
       const bytes = fromHex(frame);
       const whole = dissectFrame(bytes);
@@ -159,6 +219,8 @@ describe('encodeLayers', () => {
     ['ARP with padding', ARP_REPLY + '00'.repeat(18)],
     ['echo with a trailer', `${ECHO}deadbeef01020304`],
     ['UDP', UDP],
+    ['TCP SYN', SYN],
+    ['TCP data', SEGMENT],
     ['VXLAN', VXLAN_ECHO],
     ['ICMP error', TIME_EXCEEDED],
     ['QinQ', `${ECHO.slice(0, 24)}88a8b06481006fff${ECHO.slice(24)}`],

@@ -94,9 +94,8 @@ export class Dissector {
   quoted = false;
   /** inside the first fragment of a datagram: the same, for another reason */
   fragmented = false;
-  /** IPv4 addresses of the last IP header, for pseudo-header checksums */
-  source = 0;
-  destination = 0;
+  /** sum of the 16-bit words of the last IP header's addresses, for pseudo-header checksums (RFC 768, RFC 8200 s8.1) */
+  addressSum = 0;
 
   constructor(bytes: Uint8Array, length: number, tables: DissectTables) {
     this.bytes = bytes;
@@ -177,8 +176,9 @@ export class LayerReader {
     const { layer, end, d } = this;
     layer.rest = d.hex(this.at, end);
     if (stop <= end) d.truncated ??= { layer: layer.name, message: 'cut by the snap length' };
-    // A quote in an ICMP error is cut by nature.
-    else if (!d.quoted) this.flaw(`the header needs ${stop - layer.at} bytes, ${end - layer.at} are left`);
+    // A quote in an ICMP error is cut by nature, and so is a fragment.
+    else if (!d.quoted && !d.fragmented)
+      this.flaw(`the header needs ${stop - layer.at} bytes, ${end - layer.at} are left`);
     return false;
   }
 

@@ -13,18 +13,27 @@ const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ...each('mac', 'eth.dst', 'eth.src', 'arp.src.hw_mac', 'arp.dst.hw_mac'),
   ...each('ipv4', 'arp.src.proto_ipv4', 'arp.dst.proto_ipv4', 'ip.src', 'ip.dst', 'ip.cur_rt'),
   ...each('ipv4', 'icmp.redir_gw', 'icmp.address_mask'),
-  ...each('octets', 'arp.src.hw', 'arp.src.proto', 'arp.dst.hw', 'arp.dst.proto', 'icmp.unused', 'data.data'),
+  ...each(
+    'octets',
+    'arp.src.hw',
+    'arp.src.proto',
+    'arp.dst.hw',
+    'arp.dst.proto',
+    'icmp.unused',
+    'data.data',
+    'tcp.options',
+  ),
   ...each('hex', 'ip.options'),
   ...each(1, 'vlan.dei', 'ieee8021ad.dei', 'ip.flags.rb', 'ip.flags.df', 'ip.flags.mf', 'icmp.ext.echo.req.local'),
   ...each(1, 'icmp.ext.echo.rsp.active', 'icmp.ext.echo.rsp.ipv4', 'icmp.ext.echo.rsp.ipv6'),
   ...each(2, 'icmp.ext.echo.rsp.res'),
   ...each(3, 'vlan.priority', 'ieee8021ad.priority', 'icmp.ext.echo.rsp.state'),
-  ...each(4, 'ip.version', 'ip.hdr_len'),
+  ...each(4, 'ip.version', 'ip.hdr_len', 'tcp.hdr_len'),
   ...each(7, 'icmp.ext.echo.req.res'),
   ...each(8, 'llc.dsap', 'llc.ssap', 'arp.hw.size', 'arp.proto.size', 'ip.dsfield', 'ip.ttl', 'ip.proto'),
   ...each(8, 'icmp.type', 'icmp.code', 'icmp.pointer', 'icmp.num_addrs', 'icmp.addr_entry_size', 'icmp.ext.echo.seq'),
   ...each(8, 'vxlan.reserved8'),
-  ...each(12, 'vlan.id', 'ieee8021ad.id', 'ieee8021ad.svid', 'ieee8021ad.cvid'),
+  ...each(12, 'tcp.flags', 'vlan.id', 'ieee8021ad.id', 'ieee8021ad.svid', 'ieee8021ad.cvid'),
   ...each(13, 'ip.frag_offset'),
   ...each(16, 'eth.type', 'eth.len', 'eth.invalid_lentype', 'vlan.etype', 'vlan.len', 'ieee8021ah.etype'),
   ...each(
@@ -40,8 +49,17 @@ const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ),
   ...each(16, 'ip.len', 'ip.id', 'ip.checksum', 'icmp.checksum', 'icmp.ident', 'icmp.seq', 'icmp.mtu', 'icmp.lifetime'),
   ...each(16, 'udp.srcport', 'udp.dstport', 'udp.length', 'udp.checksum', 'vxlan.flags', 'vxlan.gbp'),
+  ...each(16, 'tcp.srcport', 'tcp.dstport', 'tcp.window_size_value', 'tcp.checksum', 'tcp.urgent_pointer'),
   ...each(24, 'llc.oui', 'vxlan.vni'),
-  ...each(32, 'icmp.originate_timestamp', 'icmp.receive_timestamp', 'icmp.transmit_timestamp'),
+  ...each(
+    32,
+    'tcp.seq',
+    'tcp.seq_raw',
+    'tcp.ack_raw',
+    'icmp.originate_timestamp',
+    'icmp.receive_timestamp',
+    'icmp.transmit_timestamp',
+  ),
 ]);
 
 /** Fields behind the inner layers, in the order of the wire. */
@@ -77,10 +95,10 @@ function header(out: BitWriter, layer: Layer): void {
     }
     const form = FORMS.get(field.name) ?? 'none';
     if (form === 'none' || (field.shown && hasHidden(layer.fields, field.name))) continue;
-    if (field.name === 'ip.hdr_len') out.bits(Number(field.value) / 4, 4);
+    if (field.name === 'ip.hdr_len' || field.name === 'tcp.hdr_len') out.bits(Number(field.value) / 4, 4);
     else write(out, form, field.value);
     // Everything after the options' bytes is a reading of them.
-    if (field.name === 'ip.options') break;
+    if (field.name === 'ip.options' || field.name === 'tcp.options') break;
   }
 }
 

@@ -1,7 +1,7 @@
 // Dissection of IPv4 (RFC 791): header, options, fragments, and the protocols above.
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
-import { fold, sum } from '../checksum.ts';
+import { fold, pseudoSum, sum } from '../checksum.ts';
 import { EtherType } from '../ethernet.ts';
 import { IPV4_HEADER, IPV4_MF, IPV4_OFFSET, IpProtocol } from '../ipv4.ts';
 import { dissectData } from './data.ts';
@@ -45,24 +45,24 @@ export function dissectIpv4(d: Dissector, at: number, end: number): number {
   const protocol = r.u8('ip.proto');
   checksum(r, at, header);
   if (!r.need(4)) return stop;
-  d.source = d.view.getInt32(r.at);
+  const source = d.view.getInt32(r.at);
   r.at += 4;
-  r.add('ip.src', formatIpv4(d.source));
+  r.add('ip.src', formatIpv4(source));
   if (!r.need(4)) return stop;
   const final = finalDestination(r, at + IPV4_HEADER, at + header);
   if (final.state === 'cut') {
     r.need(header - (r.at - at));
     return stop;
   }
-  d.destination = d.view.getInt32(r.at);
+  const destination = d.view.getInt32(r.at);
   r.at += 4;
-  r.add(final.state === 'route' ? 'ip.cur_rt' : 'ip.dst', formatIpv4(d.destination));
+  r.add(final.state === 'route' ? 'ip.cur_rt' : 'ip.dst', formatIpv4(destination));
   // Pseudo-headers are made with the address at which the source route ends (RFC 1122 section 4.1.3.4).
-  if (final.state === 'route') d.destination = final.address;
+  d.addressSum = pseudoSum(source, final.state === 'route' ? final.address : destination, 0, 0);
   if (header > IPV4_HEADER) dissectIpv4Options(r, at + header);
   if (!r.ok) return stop;
   r.at = at + header;
-  r.layer.info = `${formatIpv4(d.source)} > ${formatIpv4(d.destination)}`;
+  r.layer.info = `${formatIpv4(source)} > ${formatIpv4(destination)}`;
 
   if (r.at >= stop) return stop;
   const offset = fragment & IPV4_OFFSET;

@@ -1,6 +1,6 @@
 // Dissection of UDP (RFC 768).
 
-import { fold, pseudoSum, sum } from '../checksum.ts';
+import { fold, sum } from '../checksum.ts';
 import { IpProtocol } from '../ipv4.ts';
 import { UDP_HEADER } from '../udp.ts';
 import { dissectData } from './data.ts';
@@ -39,7 +39,7 @@ function checksum(r: LayerReader, at: number, length: number, end: number): void
   let status: number = ChecksumStatus.UNVERIFIED;
   if (field === 0) status = ChecksumStatus.NOT_PRESENT;
   else if (!d.fragmented && at + length <= end && end <= d.bytes.length) {
-    const total = pseudoSum(d.source, d.destination, IpProtocol.UDP, length) + sum(d.view, at, at + length);
+    const total = d.addressSum + IpProtocol.UDP + length + sum(d.view, at, at + length);
     status = fold(total) === 0xffff ? ChecksumStatus.GOOD : ChecksumStatus.BAD;
     if (status === ChecksumStatus.BAD) r.flaw('wrong checksum');
   }
