@@ -69,8 +69,15 @@ export function judgeLatency(
   if (expected.of === 'ping') {
     const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map((m) => Number(m[1]) * NS_PER_MS);
     const what = `round-trip times of ping ${bounds}`;
-    if (times.length === 0) return judgement(false, what, 'ping printed none', () =>
-        stdout.trim() === '' ? ['stdout: (empty)'] : stdout.trimEnd().split('\n').map((line) => `stdout: ${line}`));
+    if (times.length === 0)
+      return judgement(false, what, 'ping printed none', () =>
+        stdout.trim() === ''
+          ? ['stdout: (empty)']
+          : stdout
+              .trimEnd()
+              .split('\n')
+              .map((line) => `stdout: ${line}`),
+      );
     const wrong = times.filter((t) => !inside(t, expected));
     return judgement(wrong.length === 0, what, `${formatRange(times)} in ${times.length} answers`);
   }

@@ -52,6 +52,28 @@ describe('the terminal', () => {
   });
 });
 
+describe('the terminal about output and drops', () => {
+  it('shows what a command printed once, though two expectations on it failed', () => {
+    const text = formatStep(result.steps[1]!, plain);
+    expect(text.match(/FAILED expected/g)).toHaveLength(2);
+    expect(text.match(/<tag>/g)).toHaveLength(2); // the command line and its output
+  });
+
+  it('folds drops by reason, what every start drops last', () => {
+    const drops = [
+      { reason: 'IP_MULTICAST_NOT_MEMBER', where: 'node-1/eth0', count: 9 },
+      ...['a', 'b', 'c', 'd'].map((n) => ({ reason: 'LINK_LOSS', where: `${n}/eth0`, count: 2 })),
+      { reason: 'NO_SOCKET', where: 'a/eth0', count: 3 },
+    ];
+    const lines = formatSummary({ ...result, drops }, plain).split('\n');
+    expect(lines.filter((l) => l.startsWith('  dropped: '))).toEqual([
+      expect.stringMatching(/8 x LINK_LOSS, .*: a\/eth0, b\/eth0, c\/eth0 and 1 more$/),
+      expect.stringMatching(/3 x NO_SOCKET, .*: a\/eth0$/),
+      expect.stringMatching(/9 x IP_MULTICAST_NOT_MEMBER, .*: node-1\/eth0$/),
+    ]);
+  });
+});
+
 describe('JUnit', () => {
   it('is well-formed and counts what failed', () => {
     const xml = junitReport([result]);
