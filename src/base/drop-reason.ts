@@ -53,6 +53,7 @@ const TABLE = [
   ['IP_MARTIAN_DEST', 'the destination address is impossible on a wire'],
   ['IP_RPFILTER', 'reverse-path filter: the route back goes elsewhere (rp_filter)'],
   ['IP_FORWARDING_OFF', 'ip_forward is 0 on the interface it came in'],
+  ['UNICAST_IN_L2_MULTICAST', 'a unicast packet in a group frame (drop_unicast_in_l2_multicast)'],
   ['IP_TTL_EXCEEDED', 'the TTL ran out'],
   ['IP_FRAG_NEEDED', 'too big for the next link and DF is set'],
   ['IP_OPTION_INVALID', 'an IPv4 option is malformed'],

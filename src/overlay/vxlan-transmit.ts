@@ -131,17 +131,16 @@ function encapsulate(vxlan: Vxlan, frame: Frame, remote: VxlanRemote): void {
   const id = netns.ipId.next(source, remote.ip, IpProtocol.UDP);
   writeIpv4Header(view, ip, tos, end - ip, id, df, ttl, IpProtocol.UDP, source, remote.ip);
   if (source === 0) endPacket(netns, frame, DropReason.TUNNEL_NO_ROUTE, dst);
-  else ipLocalOut(netns, frame, dst, false);
+  else ipLocalOut(netns, frame, dst, false, false);
 }
 
 /** udp_tunnel_dst_lookup: kept with the remote while the FIB stands. A group leaves by the device's link. */
-function routeTo({ link, netns }: Vxlan, remote: VxlanRemote): Dst {
+function routeTo(vxlan: Vxlan, remote: VxlanRemote): Dst {
+  const { netns } = vxlan;
   const known = remote.dst;
   if (known !== null && known.generation === netns.fib.generation && known.destination === remote.ip) return known;
-  const dst =
-    isMulticastIpv4(remote.ip) && link !== null
-      ? netns.routes.through(remote.ip, netns.inDevice(link))
-      : netns.routes.lookup(remote.ip);
+  const link = isMulticastIpv4(remote.ip) ? vxlan.linkHere : null;
+  const dst = link !== null ? netns.routes.through(remote.ip, link) : netns.routes.lookup(remote.ip);
   remote.dst = dst;
   return dst;
 }

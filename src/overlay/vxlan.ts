@@ -16,6 +16,7 @@ import type { Frame } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
+import type { InDevice } from '../stack/in-device.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import { VXLAN_FLAG_VNI, VXLAN_OVERHEAD, VXLAN_PORT_LINUX } from '../wire/vxlan.ts';
 import { newRemote, VxlanFdb, type VxlanRemote } from './vxlan-fdb.ts';
@@ -122,6 +123,12 @@ export class Vxlan implements Transmitter {
     return this.netns.world.sim.now;
   }
 
+  /** The lower device, while it is in this namespace: it may have been moved or deleted before this one. */
+  get linkHere(): InDevice | null {
+    const { link, netns } = this;
+    return link !== null && netns.deviceByIndex(link.index) === link ? netns.inDevice(link) : null;
+  }
+
   // -- the FDB by hand ---------------------------------------------------------------------------------------------
 
   /**
@@ -176,17 +183,15 @@ export class Vxlan implements Transmitter {
   #open(): void {
     if (!openVxlanPort(this)) return;
     if (this.ageing !== 0) this.#cleanup.arm(CLEANUP);
-    if (isMulticastIpv4(this.remote) && this.link !== null) {
-      this.netns.igmp.join(this.netns.inDevice(this.link), this.remote);
-    }
+    const link = this.linkHere;
+    if (isMulticastIpv4(this.remote) && link !== null) this.netns.igmp.join(link, this.remote);
   }
 
   #stop(): void {
     if (!closeVxlanPort(this)) return;
     this.#cleanup.cancel();
-    if (isMulticastIpv4(this.remote) && this.link !== null) {
-      this.netns.igmp.leave(this.netns.inDevice(this.link), this.remote);
-    }
+    const link = this.linkHere;
+    if (isMulticastIpv4(this.remote) && link !== null) this.netns.igmp.leave(link, this.remote);
     // vxlan_flush: what was learnt goes, what was set stays.
     for (const entry of this.fdb.entries()) if (entry.state === 'reachable') this.fdb.remove(entry);
   }

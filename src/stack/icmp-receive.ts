@@ -21,8 +21,8 @@ import { updatePathMtu, updateRedirect } from './path-mtu.ts';
 import { DstKind } from './route-cache.ts';
 import { Snmp } from './snmp.ts';
 
-/** NR_ICMP_TYPES */
-const TYPES_MAX = 18;
+/** Code of TIME_EXCEEDED: fragment reassembly time exceeded (RFC 792). */
+const REASSEMBLY_TIME = 1;
 /** Milliseconds of a day: ICMP timestamps count from midnight UT (RFC 792). */
 const DAY_MS = 86_400_000;
 
@@ -90,7 +90,7 @@ export function icmpReceive(idev: InDevice, frame: Frame, at: number): void {
       }
       break;
     default:
-      if (type > TYPES_MAX || type !== IcmpType.TIMESTAMP_REPLY) {
+      if (type !== IcmpType.TIMESTAMP_REPLY) {
         dev.end(frame, DropReason.ICMP_UNKNOWN_TYPE);
         return;
       }
@@ -111,9 +111,11 @@ function deliverError(idev: InDevice, frame: Frame, at: number, type: number): b
   const destination = view.getInt32(quoted + IPV4_DESTINATION);
   let info = 0;
   if (type === IcmpType.DEST_UNREACH && code === IcmpUnreach.FRAG_NEEDED) {
-    if (netns.sysctl.ipv4.ip_no_pmtu_disc !== 0) return true;
-    info = view.getUint16(at + ICMP_MTU);
-    if (info === 0) return true;
+    // ip_no_pmtu_disc 1: the error counts, its MTU does not (so the floor is taken); 2: not at all; 3: only what can be told
+    // from a forgery, and none of our protocols registers icmp_strict_tag_validation except TCP.
+    const mode = netns.sysctl.ipv4.ip_no_pmtu_disc;
+    if (mode === 2 || (mode === 3 && view.getUint8(quoted + IPV4_PROTOCOL) !== IpProtocol.TCP)) return true;
+    if (mode !== 1) info = view.getUint16(at + ICMP_MTU);
   } else if (type === IcmpType.REDIRECT) {
     info = view.getInt32(at + ICMP_REST);
   } else if (type === IcmpType.PARAMETER_PROBLEM) {
@@ -125,8 +127,8 @@ function deliverError(idev: InDevice, frame: Frame, at: number, type: number): b
   const ttl = view.getUint8(frameStart[frame]! + IPV4_TTL);
   const error = { type, code, info, offender, ttl, quoted, payload: quoted + header, end };
   const known = netns.sockets.deliverError(protocol, error);
-  if (info !== 0 && (known || protocol === IpProtocol.ICMP)) {
-    if (type === IcmpType.DEST_UNREACH) updatePathMtu(netns, destination, info);
+  if (known || protocol === IpProtocol.ICMP) {
+    if (type === IcmpType.DEST_UNREACH && code === IcmpUnreach.FRAG_NEEDED) updatePathMtu(netns, destination, info);
     else if (type === IcmpType.REDIRECT) updateRedirect(netns, destination, info, offender);
   }
   return true;

@@ -1,7 +1,7 @@
 // Sending ICMP errors (net/ipv4/icmp.c __icmp_send; RFC 1122 section 3.2.2, RFC 1812 section 4.3.2): when one may be
 // sent, from which address, how much it quotes, how often.
 
-import { formatIpv4, isMulticastIpv4 } from '../addr/ipv4.ts';
+import { formatIpv4, type Ipv4, isMulticastIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import {
   allocFrame,
@@ -28,6 +28,7 @@ import {
   IpProtocol,
   writeIpv4Header,
 } from '../wire/ipv4.ts';
+import { Scope } from './fib.ts';
 import type { InDevice } from './in-device.ts';
 import { ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
@@ -44,9 +45,17 @@ const TOS_KEPT = 0x1e;
 /**
  * Sends an ICMP error about the packet in `frame` (frameStart at its IPv4 header; ownership stays with the caller).
  * @param info MTU for FRAG_NEEDED, gateway for a redirect, pointer for a parameter problem, else 0
+ * @param inbound the device that the packet came in by, null for one made here
  * @returns true when an error was sent
  */
-export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: number, info: number): boolean {
+export function icmpSend(
+  netns: NetNamespace,
+  frame: Frame,
+  type: number,
+  code: number,
+  info: number,
+  inbound: InDevice | null = null,
+): boolean {
   const at = frameStart[frame]!;
   const end = frameEnd[frame]!;
   const header = (view.getUint8(at) & 15) * 4;
@@ -61,7 +70,7 @@ export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: 
     if (inner >= end || isIcmpError(view.getUint8(inner)) || view.getUint8(inner) > 18) return false;
   }
   const dst = netns.routes.lookup(source);
-  if (dst.kind !== DstKind.UNICAST && dst.kind !== DstKind.LOCAL) return false;
+  if (dst.kind > DstKind.BROADCAST) return false;
   const observer = netns.world.observer;
   if (!netns.icmpLimit.allow(source, type, code, dst.kind === DstKind.LOCAL)) {
     netns.snmp[Snmp.IcmpOutRateLimitHost]!++;
@@ -70,7 +79,7 @@ export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: 
     }
     return false;
   }
-  const from = kind === DstKind.LOCAL ? destination : inboundAddress(netns, dst);
+  const from = kind === DstKind.LOCAL ? destination : sourceOf(netns, dst, inbound, source);
   const room = Math.min(dst.mtu(netns), ICMP_MAX) - IPV4_HEADER - ICMP_HEADER;
   const quoted = Math.min(end - at, room);
   const tos = (view.getUint8(at + IPV4_TOS) & TOS_KEPT) | PRECEDENCE;
@@ -104,9 +113,11 @@ export function icmpSend(netns: NetNamespace, frame: Frame, type: number, code: 
   return true;
 }
 
-/** The address that the route back prefers (icmp_errors_use_inbound_ifaddr is 0 by default). */
-function inboundAddress(_netns: NetNamespace, dst: Dst): number {
-  return dst.source;
+/** The address that the route back prefers, or with icmp_errors_use_inbound_ifaddr one of the device it came in by. */
+function sourceOf(netns: NetNamespace, dst: Dst, inbound: InDevice | null, source: Ipv4): Ipv4 {
+  if (inbound === null || netns.sysctl.ipv4.icmp_errors_use_inbound_ifaddr === 0) return dst.source;
+  const own = netns.selectAddress(inbound, source, Scope.LINK);
+  return own !== 0 ? own : dst.source;
 }
 
 /** ipv4_link_failure: the next hop does not answer ARP; whoever sent the packet is told. Takes the frame. */
@@ -132,7 +143,8 @@ export function icmpReply(
   const source = view.getInt32(at + IPV4_SOURCE);
   const destination = view.getInt32(at + IPV4_DESTINATION);
   const dst = netns.routes.lookup(source);
-  if (dst.kind !== DstKind.UNICAST && dst.kind !== DstKind.LOCAL) return;
+  // A source that is a broadcast address is answered as one (measured: without rp_filter Linux takes such packets).
+  if (dst.kind > DstKind.BROADCAST) return;
   const from = netns.isLocal(destination) ? destination : idev.ownAddress(source, 253);
   if (from === 0) return;
   const size = end - icmp;

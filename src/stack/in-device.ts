@@ -86,6 +86,9 @@ export class InDevice implements Handler {
   get proxyArpPvlan(): boolean {
     return (this.netns.sysctl.all.proxy_arp_pvlan | this.conf.proxy_arp_pvlan) !== 0;
   }
+  get dropsUnicastInL2Multicast(): boolean {
+    return (this.netns.sysctl.all.drop_unicast_in_l2_multicast | this.conf.drop_unicast_in_l2_multicast) !== 0;
+  }
   get dropsGratuitousArp(): boolean {
     return (this.netns.sysctl.all.drop_gratuitous_arp | this.conf.drop_gratuitous_arp) !== 0;
   }
@@ -167,8 +170,10 @@ export class InDevice implements Handler {
    */
   ownAddress(target: Ipv4, scope: number): Ipv4 {
     let first = 0;
+    // With route_localnet host addresses may speak on the link too.
+    const nearest = this.routesLocalnet ? Scope.LINK : Scope.HOST;
     for (const ifa of this.addresses) {
-      if (ifa.secondary || Math.min(ifa.scope, Scope.LINK) > scope) continue;
+      if (ifa.secondary || Math.min(ifa.scope, nearest) > scope) continue;
       if (target === 0 || ((target ^ ifa.peer) & maskIpv4(ifa.length)) === 0) return ifa.local;
       if (first === 0) first = ifa.local;
     }

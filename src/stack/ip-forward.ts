@@ -26,13 +26,13 @@ export function ipForward(idev: InDevice, frame: Frame, dst: Dst, redirect: bool
   const at = frameStart[frame]!;
   const word = view.getUint16(at + IPV4_TTL);
   if (word >>> 8 <= 1) {
-    icmpSend(netns, frame, IcmpType.TIME_EXCEEDED, TTL_EXCEEDED, 0);
+    icmpSend(netns, frame, IcmpType.TIME_EXCEEDED, TTL_EXCEEDED, 0, idev);
     idev.dev.end(frame, DropReason.IP_TTL_EXCEEDED);
     return;
   }
   const mtu = netns.sysctl.ipv4.ip_forward_use_pmtu !== 0 ? dst.mtu(netns) : dst.linkMtu();
   if (frameEnd[frame]! - at > mtu && (view.getUint16(at + IPV4_FRAGMENT) & IPV4_DF) !== 0) {
-    icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.FRAG_NEEDED, mtu);
+    icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.FRAG_NEEDED, mtu, idev);
     idev.dev.end(frame, DropReason.IP_FRAG_NEEDED);
     return;
   }
@@ -42,7 +42,7 @@ export function ipForward(idev: InDevice, frame: Frame, dst: Dst, redirect: bool
   sum = (sum & 0xffff) + (sum >>> 16);
   view.setUint16(at + IPV4_CHECKSUM, sum === 0xffff ? 0 : sum);
   if (redirect && netns.icmpLimit.allowRedirect(view.getInt32(at + IPV4_SOURCE))) {
-    icmpSend(netns, frame, IcmpType.REDIRECT, REDIRECT_HOST, dst.nexthop);
+    icmpSend(netns, frame, IcmpType.REDIRECT, REDIRECT_HOST, dst.nexthop, idev);
   }
   const inDevice = idev.dev.index;
   if (netns.hooks !== null) {

@@ -3,11 +3,12 @@
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
-import { type Frame, sumArena } from '../link/frame.ts';
+import { cloneFrame, type Frame, sumArena } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { checkIpv4 } from '../wire/ipv4.ts';
+import { UDP_DESTINATION } from '../wire/udp.ts';
 import { icmpReceive } from './icmp-receive.ts';
 import { icmpSend } from './icmp-send.ts';
 import { type InDevice, PacketType } from './in-device.ts';
@@ -78,6 +79,7 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
       return;
     }
   }
+  netns.inputRouter.forHost = type === PacketType.HOST;
   if (header !== IPV4_HEADER) {
     const reason = optionsInput(idev, frame, header);
     if (reason !== 0) {
@@ -91,11 +93,13 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
   if (verdict === VERDICT.FORWARD) {
     if (type !== PacketType.HOST) dev.end(frame, DropReason.IP_INADDRERRORS);
     else ipForward(idev, frame, router.dst!, router.redirect);
-  } else if (verdict === VERDICT.LOCAL || verdict === VERDICT.BROADCAST) {
+  } else if (verdict === VERDICT.LOCAL) {
+    // RFC 1122 section 3.3.6: a unicast packet in a group's frame is suspicious; refusing it is a choice.
+    if (type !== PacketType.HOST && idev.dropsUnicastInL2Multicast) {
+      dev.end(frame, DropReason.UNICAST_IN_L2_MULTICAST);
+    } else ipLocalDeliver(idev, frame);
+  } else if (verdict === VERDICT.BROADCAST || verdict === VERDICT.MULTICAST) {
     ipLocalDeliver(idev, frame);
-  } else if (verdict === VERDICT.MULTICAST) {
-    if (netns.igmp.isMember(idev, destination)) ipLocalDeliver(idev, frame);
-    else dev.end(frame, DropReason.IP_MULTICAST_NOT_MEMBER);
   } else if (verdict === VERDICT.ERROR) {
     ipError(idev, frame, type, router.dst!.kind);
   } else {
@@ -109,6 +113,28 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
     }
     dev.end(frame, -verdict);
   }
+}
+
+/**
+ * ip_mc_output, dev_loopback_xmit: a copy of a broadcast, or of a datagram to a group that was joined, for the sender's own
+ * host. It comes back through the queue and past the routing, as its route is known. A copy that nobody here could take is
+ * not made.
+ */
+export function ipLoopBack(out: InDevice, frame: Frame): void {
+  const { netns } = out;
+  const at = frameStart[frame]!;
+  const protocol = view.getUint8(at + IPV4_PROTOCOL);
+  const payload = at + (view.getUint8(at) & 15) * 4;
+  if (protocol === IpProtocol.UDP) {
+    if (netns.sockets.udpOnPort(view.getUint16(payload + UDP_DESTINATION)).length === 0) return;
+  } else if (protocol !== IpProtocol.ICMP || netns.sysctl.ipv4.icmp_echo_ignore_broadcasts !== 0) return;
+  const copy = cloneFrame(frame);
+  if (copy === NO_FRAME) return;
+  netns.hold(copy, 0, (held) => {
+    netns.inputRouter.group = true;
+    netns.inputRouter.forHost = false;
+    ipLocalDeliver(out, held);
+  });
 }
 
 /** ip_local_deliver: reassembled, filtered, handed to the protocol. */
@@ -138,7 +164,7 @@ export function ipLocalDeliver(idev: InDevice, frame: Frame): void {
       handler(idev, whole, payload);
       return;
     }
-    icmpSend(netns, whole, IcmpType.DEST_UNREACH, IcmpUnreach.PROTOCOL, 0);
+    if (netns.inputRouter.forHost) icmpSend(netns, whole, IcmpType.DEST_UNREACH, IcmpUnreach.PROTOCOL, 0, idev);
     dev.end(whole, DropReason.IP_NOPROTO);
   }
 }
@@ -168,7 +194,7 @@ function ipError(idev: InDevice, frame: Frame, type: PacketType, kind: DstKind):
           : -1;
   if (code >= 0 && type === PacketType.HOST) {
     if (netns.icmpLimit.allowRouteError(view.getInt32(frameStart[frame]! + IPV4_SOURCE))) {
-      icmpSend(netns, frame, IcmpType.DEST_UNREACH, code, 0);
+      icmpSend(netns, frame, IcmpType.DEST_UNREACH, code, 0, idev);
     }
   }
   dev.end(frame, reasonOf(kind));

@@ -38,7 +38,9 @@ export function optionsInput(idev: InDevice, frame: Frame, header: number): Drop
       else if (view.getUint8(i + 2) < 5) wrong = i + 2 - at;
     }
     if (wrong >= 0) {
-      icmpSend(idev.netns, frame, IcmpType.PARAMETER_PROBLEM, 0, wrong);
+      if (idev.netns.inputRouter.forHost) {
+        icmpSend(idev.netns, frame, IcmpType.PARAMETER_PROBLEM, 0, wrong, idev);
+      }
       return DropReason.IP_OPTION_INVALID;
     }
     if ((type === LOOSE_SOURCE_ROUTE || type === STRICT_SOURCE_ROUTE) && !idev.acceptsSourceRoute) {

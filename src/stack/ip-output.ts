@@ -9,12 +9,14 @@ import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { icmpSend } from './icmp-send.ts';
+import { ipLoopBack } from './ip-input.ts';
 import type { NetNamespace } from './netns.ts';
-import type { Dst } from './route-cache.ts';
+import { type Dst, DstKind } from './route-cache.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameHash, frameMark, framePacketId, frameStart, NO_FRAME, u8, view } = frames;
 const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
+const KIND = DstKind;
 
 /** Longest IPv4 packet. */
 export const IP_MAX = 65_535;
@@ -27,8 +29,21 @@ export function endPacket(netns: NetNamespace, frame: Frame, reason: DropReason,
 
 /**
  * __ip_local_out: a packet made here, header complete. `confirm`: the sender vouches for the next hop (MSG_CONFIRM).
+ * @param multicastLoop IP_MULTICAST_LOOP: this host gets what it sends to a group that it joined; tunnels have it off
  */
-export function ipLocalOut(netns: NetNamespace, frame: Frame, dst: Dst, confirm: boolean): void {
+export function ipLocalOut(netns: NetNamespace, frame: Frame, dst: Dst, confirm: boolean, multicastLoop = true): void {
+  ipSocketOut(netns, frame, dst, dst.mtu(netns), confirm, multicastLoop);
+}
+
+/** As ipLocalOut, for a socket that goes by an MTU of its own (ip_skb_dst_mtu: the device's with IP_PMTUDISC_PROBE). */
+export function ipSocketOut(
+  netns: NetNamespace,
+  frame: Frame,
+  dst: Dst,
+  mtu: number,
+  confirm: boolean,
+  multicastLoop = true,
+): void {
   if (netns.hooks !== null) {
     const verdict = netns.hooks.run(Hook.LOCAL_OUT, frame, 0, dst.out!.dev.index);
     if (verdict === HOOK_STOLEN) return;
@@ -37,7 +52,11 @@ export function ipLocalOut(netns: NetNamespace, frame: Frame, dst: Dst, confirm:
       return;
     }
   }
-  ipOutput(netns, frame, dst, dst.mtu(netns), 0, confirm);
+  if (dst.kind === KIND.BROADCAST) ipLoopBack(dst.out!, frame);
+  else if (dst.kind === KIND.MULTICAST && multicastLoop && netns.igmp.isMember(dst.out!, dst.destination)) {
+    ipLoopBack(dst.out!, frame);
+  }
+  ipOutput(netns, frame, dst, mtu, 0, confirm);
 }
 
 /** ip_output: POST_ROUTING, then fragments or the packet itself to the neighbour. */

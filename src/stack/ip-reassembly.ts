@@ -205,7 +205,7 @@ export class Reassembly {
   #timeout(queue: FragmentQueue): void {
     const first = queue.fragments[0];
     if (first !== undefined && first.from === 0) {
-      icmpSend(this.#netns, first.frame, IcmpType.TIME_EXCEEDED, REASSEMBLY_TIME, 0);
+      icmpSend(this.#netns, first.frame, IcmpType.TIME_EXCEEDED, REASSEMBLY_TIME, 0, queue.idev);
     }
     this.#netns.snmp[Snmp.IpReasmTimeout]!++;
     this.#end(queue, DropReason.FRAG_REASM_TIMEOUT);

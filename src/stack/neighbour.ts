@@ -52,6 +52,8 @@ export const UPDATE_ADMIN = 0x80000000 | 0;
 const MIN_RETRANS: Ns = 10_000_000;
 /** The random reachable time is drawn anew every 300 s (neigh_periodic_work). */
 const REDRAW: Ns = 300_000_000_000;
+/** neigh_alloc, neigh_forced_gc: 5 s between two forced collections, and 5 s that a changed entry is left alone. */
+const FLUSH_GAP: Ns = 5_000_000_000;
 
 export class Neighbour {
   readonly table: NeighbourTable;
@@ -251,6 +253,15 @@ export class Neighbour {
     this.#queueBytes = 0;
   }
 
+  /** neigh_event_send without a packet: resolution or verification starts if it has to. */
+  solicit(): void {
+    this.#eventSend(NO_FRAME);
+  }
+
+  get valid(): boolean {
+    return (this.state & NUD_VALID) !== 0;
+  }
+
   /** neigh_update; lladdr null keeps the known one. */
   update(lladdr: Mac | null, wanted: number, flags: number): void {
     const now = this.table.netns.world.sim.now;
@@ -278,6 +289,8 @@ export class Neighbour {
       this.#timer.cancel();
       if ((state & Nud.PROBE) !== 0) this.probes = 0;
       if ((state & IN_TIMER) !== 0) {
+        // neigh_add_timer: a confirmation counts as a use, so an entry that expires soon is probed again, used or not.
+        if (this.used < this.confirmed) this.used = this.confirmed;
         this.#timer.arm((state & Nud.REACHABLE) !== 0 ? this.table.reachableTime(this.out) : 0);
       }
       this.state = state;
@@ -337,10 +350,14 @@ export class NeighbourTable {
   readonly #all = new Set<Neighbour>();
   /** Proxied addresses (`ip neigh add proxy`), per device. */
   readonly proxies: { readonly ip: Ipv4; readonly out: InDevice | null }[] = [];
-  readonly #reachable = new Map<NetDevice, { time: Ns; drawn: Ns; base: Ns; rng: Rng }>();
+  readonly #reachable = new WeakMap<NetDevice, { time: Ns; drawn: Ns; base: Ns; rng: Rng }>();
+  readonly #gcTimer: KernelTimer;
+  /** When neigh_forced_gc last ran; never at first. */
+  #lastFlush: Ns = Number.NEGATIVE_INFINITY;
 
   constructor(netns: NetNamespace) {
     this.netns = netns;
+    this.#gcTimer = new KernelTimer(netns.world.sim, () => this.#periodicGc());
   }
 
   /** Entries in the order in which they were made. */
@@ -379,14 +396,19 @@ export class NeighbourTable {
     const known = this.lookup(out, ip);
     if (known !== null) return known;
     const values = this.netns.sysctl.ipv4;
-    if (this.#all.size >= values['neigh.default.gc_thresh2']) this.#collect();
-    if (this.#all.size >= values['neigh.default.gc_thresh3']) return null;
+    if (this.#all.size >= values['neigh.default.gc_thresh2']) {
+      this.#forcedGc(this.#all.size >= values['neigh.default.gc_thresh3']);
+      if (this.#all.size >= values['neigh.default.gc_thresh3']) return null;
+    }
     const entry = new Neighbour(this, out, ip);
     this.#construct(entry);
     const at = this.#free.pop() ?? this.#entries.length;
     this.#entries[at] = entry;
     this.#index.set(out.dev.index, ip, at);
     this.#all.add(entry);
+    if (this.#all.size >= values['neigh.default.gc_thresh1'] && !this.#gcTimer.armed) {
+      this.#gcTimer.arm(this.#gcInterval);
+    }
     return entry;
   }
 
@@ -429,19 +451,50 @@ export class NeighbourTable {
     }
   }
 
-  /** neigh_forced_gc: entries without use go, oldest first. */
-  #collect(): void {
+  /**
+   * neigh_forced_gc: down to gc_thresh2, the oldest first. What a timer works on (INCOMPLETE, REACHABLE, DELAY, PROBE) is in
+   * use; what changed within the last 5 s stays, unless it failed or needs no resolution. At most every 5 s, as it walks
+   * the whole table, except when the table is full.
+   */
+  #forcedGc(full: boolean): void {
     const now = this.netns.world.sim.now;
-    for (const entry of this.entries()) {
-      if (entry.state === Nud.PERMANENT || entry.queued > 0) continue;
-      if (entry.state === Nud.FAILED || entry.state === Nud.NOARP || now - entry.updated > 5_000_000_000) {
-        this.remove(entry);
-      }
-      if (this.#all.size < this.netns.sysctl.ipv4['neigh.default.gc_thresh2']) return;
+    if (!full && now <= this.#lastFlush + FLUSH_GAP) return;
+    this.#lastFlush = now;
+    let left = this.#all.size - this.netns.sysctl.ipv4['neigh.default.gc_thresh2'];
+    for (const entry of this.#all) {
+      if (left <= 0) return;
+      const { state } = entry;
+      if ((state & (IN_TIMER | Nud.PERMANENT)) !== 0) continue;
+      const worthless = (state & (Nud.FAILED | Nud.NOARP)) !== 0 || isMulticastIpv4(entry.ip);
+      if (!worthless && now - entry.updated <= FLUSH_GAP) continue;
+      this.remove(entry);
+      left--;
     }
   }
 
+  /**
+   * neigh_periodic_work: with gc_thresh1 entries or more, those that failed or were not used for gc_stale_time go. It runs
+   * every half of base_reachable_time; below the threshold it would do nothing, so the timer rests then.
+   */
+  #periodicGc(): void {
+    const values = this.netns.sysctl.ipv4;
+    if (this.#all.size < values['neigh.default.gc_thresh1']) return;
+    const now = this.netns.world.sim.now;
+    for (const entry of this.#all) {
+      const { state } = entry;
+      if ((state & (IN_TIMER | Nud.PERMANENT)) !== 0) continue;
+      const used = Math.max(entry.used, entry.confirmed);
+      if ((state & Nud.FAILED) !== 0 || now - used > entry.out.neigh.gcStaleTime) this.remove(entry);
+    }
+    if (this.#all.size >= values['neigh.default.gc_thresh1']) this.#gcTimer.arm(this.#gcInterval);
+  }
+
+  get #gcInterval(): Ns {
+    return this.netns.sysctl.neigh('default').baseReachableTime / 2;
+  }
+
   dispose(): void {
+    this.#gcTimer.cancel();
     for (const entry of this.#all) entry.release();
   }
 }

@@ -1,12 +1,15 @@
 // Path MTU and redirects learnt from ICMP (net/ipv4/route.c __ip_rt_update_pmtu, __ip_do_redirect; RFC 1191).
 
 import type { Ipv4 } from '../addr/ipv4.ts';
-import { NS_PER_S } from '../sim/sim.ts';
+import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import type { NetNamespace } from './netns.ts';
 import { DstKind, type PathException } from './route-cache.ts';
 
 /** Exceptions kept per namespace; the oldest goes (FNHE_HASH_SIZE x FNHE_RECLAIM_DEPTH = 2048 x 5 in Linux). */
 const EXCEPTIONS = 10_240;
+
+/** ip_rt_gc_timeout: so long a redirect is followed. */
+const GC_TIMEOUT: Ns = 300 * NS_PER_S;
 
 function exceptionFor(netns: NetNamespace, destination: Ipv4): PathException {
   let e = netns.pathExceptions.get(destination);
@@ -48,7 +51,16 @@ export function updateRedirect(netns: NetNamespace, destination: Ipv4, gateway: 
   if (!idev.acceptsRedirects || dst.nexthop !== from || gateway === from) return;
   if (netns.addressType(gateway) !== DstKind.UNICAST) return;
   if (!idev.sharedMedia && !idev.isOnlink(gateway, from)) return;
-  exceptionFor(netns, destination).gateway = gateway;
+  // A gateway whose MAC is unknown is asked for it first; the redirect that comes after that counts.
+  const neighbour = netns.neighbours.create(idev, gateway);
+  if (neighbour === null) return;
+  if (!neighbour.valid) {
+    neighbour.solicit();
+    return;
+  }
+  const e = exceptionFor(netns, destination);
+  e.gateway = gateway;
+  e.expires = netns.world.sim.now + GC_TIMEOUT;
   netns.fib.touch();
 }
 
@@ -64,6 +76,6 @@ export function livePathExceptions(
 ): { readonly destination: Ipv4; readonly exception: PathException }[] {
   const now = netns.world.sim.now;
   return [...netns.pathExceptions]
-    .filter(([, e]) => e.gateway !== 0 || e.expires > now)
+    .filter(([, e]) => e.expires > now)
     .map(([destination, exception]) => ({ destination, exception }));
 }

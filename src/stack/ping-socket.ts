@@ -16,16 +16,13 @@ import {
 } from '../wire/ipv4.ts';
 import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
 import type { InDevice } from './in-device.ts';
-import { IP_MAX, ipLocalOut } from './ip-output.ts';
+import { IP_MAX, ipSocketOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { type Dst, DstKind } from './route-cache.ts';
 import { Snmp } from './snmp.ts';
 import type { IcmpError } from './socket-table.ts';
-import { routeErrno } from './udp-socket.ts';
-
-/** IP_MULTICAST_TTL of a new socket (inet_create). */
-const MULTICAST_TTL = 1;
+import { MULTICAST_TTL, routeErrno } from './udp-socket.ts';
 
 export interface EchoReply {
   readonly source: Ipv4;
@@ -59,6 +56,8 @@ export class PingSocket {
   /** @param wanted identifier to use, 0 for any free one */
   constructor(netns: NetNamespace, wanted = 0) {
     this.netns = netns;
+    // inet_create: ip_no_pmtu_disc is what a new socket begins with.
+    if (netns.sysctl.ipv4.ip_no_pmtu_disc !== 0) this.pathMtuDiscovery = PathMtuDiscovery.DONT;
     const id = netns.sockets.addPing(this, wanted);
     this.id = id !== 0 ? id : netns.sockets.addPing(this, 0);
   }
@@ -111,14 +110,14 @@ export class PingSocket {
     writeIcmp(view, icmp, IcmpType.ECHO, 0, (this.id << 16) | (sequence & 0xffff));
     view.setUint16(icmp + ICMP_CHECKSUM, ~sumArena(icmp, icmp + ICMP_HEADER + data.length) & 0xffff);
     const strict = mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE;
-    const df = strict || (mode === PathMtuDiscovery.WANT && length <= mtu && dst.exception?.locked !== true);
+    const df = strict || (mode === PathMtuDiscovery.WANT && length <= mtu && !dst.mtuLocked);
     const source = this.source !== 0 ? this.source : dst.source;
     const id = strict ? 0 : netns.ipId.next(source, destination, IpProtocol.ICMP);
     const defaultTtl = dst.kind === DstKind.MULTICAST ? MULTICAST_TTL : netns.sysctl.ipv4.ip_default_ttl;
     const ttl = this.ttl !== 0 ? this.ttl : defaultTtl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.ICMP, source, destination);
     netns.snmp[Snmp.IcmpOutEchos]!++;
-    ipLocalOut(netns, frame, dst, confirm);
+    ipSocketOut(netns, frame, dst, mtu, confirm);
     return null;
   }
 

@@ -34,14 +34,14 @@ export interface PathException {
   /** 0: none */
   mtu: number;
   locked: boolean;
-  /** virtual time after which the MTU is forgotten */
+  /** virtual time after which it is forgotten */
   expires: Ns;
   /** 0: none */
   gateway: Ipv4;
 }
 
-/** 224.0.0.0/4: routes of shorter prefixes are not about groups. */
-const MULTICAST_PREFIX = 4;
+/** IP_MAX_MTU: no packet is longer, though the loopback device would take one byte more. */
+const IP_MAX_MTU = 65_535;
 
 /** Cache slots; a choice: 4 KiB of keys and room for every pod a node talks to at a time. */
 const SLOTS = 512;
@@ -94,11 +94,16 @@ export class Dst {
     return this.linkMtu();
   }
 
+  /** ip_mtu_locked: a path MTU below the floor, or `mtu lock` of the route: packets go without DF. */
+  get mtuLocked(): boolean {
+    return this.exception?.locked === true || this.route?.mtuLocked === true;
+  }
+
   /** MTU without path-MTU knowledge (ip_dst_mtu_maybe_forward for a forwarded packet). */
   linkMtu(): number {
     const dev = this.out!.dev.mtu;
     const mtu = this.route?.mtu ?? 0;
-    return mtu !== 0 && mtu < dev ? mtu : dev;
+    return Math.min(mtu !== 0 && mtu < dev ? mtu : dev, IP_MAX_MTU);
   }
 }
 

@@ -18,11 +18,21 @@ export const InputVerdict = VERDICT;
 /** fib_validate_source's answer: the source is behind a router, it is a direct neighbour, or it is refused. */
 const SourceCheck = { ROUTED: 0, DIRECT: 1, INVALID: -1, REVERSE_PATH: -2 } as const;
 
+/** 224.0.0.0/24: groups that no router forwards (RFC 5771 section 4). */
+const LOCAL_GROUPS = 0xe0000000 | 0;
+const LOCAL_GROUPS_MASK = 0xffffff00 | 0;
+
+function refusal(check: number): number {
+  return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+}
+
 export class InputRouter {
   /** The destination's entry after a positive verdict. */
   dst: Dst | null = null;
   /** The last packet was for a group (broadcast or multicast). */
   group = false;
+  /** The last frame was for this host's MAC (PACKET_HOST): only then may an ICMP error answer it (RFC 1122 section 3.2.2). */
+  forHost = true;
   /** The packet leaves by the device it came in by, from a direct neighbour: a redirect is due. */
   redirect = false;
 
@@ -35,13 +45,22 @@ export class InputRouter {
     this.group = false;
     this.dst = null;
     if (isMulticastIpv4(destination)) {
-      if (isMulticastIpv4(source) || source === -1 || isLoopbackIpv4(source)) return -DropReason.IP_MARTIAN_SOURCE;
+      if (isMulticastIpv4(source) || source === -1) return -DropReason.IP_MARTIAN_SOURCE;
+      if (isLoopbackIpv4(source) && !idev.routesLocalnet) return -DropReason.IP_MARTIAN_SOURCE;
+      if (!netns.igmp.isMember(idev, destination)) return -DropReason.IP_MULTICAST_NOT_MEMBER;
+      // ip_mc_validate_source: without an address of its own a host may speak to the groups of its link only.
+      if (isZeronetIpv4(source)) {
+        if ((destination & LOCAL_GROUPS_MASK) !== LOCAL_GROUPS) return -DropReason.IP_MARTIAN_SOURCE;
+      } else {
+        const check = this.#validate(idev, source, null);
+        if (check < 0) return refusal(check);
+      }
       this.group = true;
       return VERDICT.MULTICAST;
     }
     if (isMulticastIpv4(source) || source === -1) return -DropReason.IP_MARTIAN_SOURCE;
     if (destination === -1 || (source === 0 && destination === 0)) {
-      if (source !== 0 && this.#validate(idev, source) < 0) return -DropReason.IP_MARTIAN_SOURCE;
+      if (source !== 0 && this.#validate(idev, source, null) < 0) return -DropReason.IP_MARTIAN_SOURCE;
       this.group = true;
       return VERDICT.BROADCAST;
     }
@@ -56,15 +75,13 @@ export class InputRouter {
     this.dst = dst;
     switch (dst.kind) {
       case KIND.LOCAL: {
-        const check = idev === netns.loopback ? 0 : this.#validate(idev, source);
-        if (check < 0)
-          return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        const check = idev === netns.loopback ? 0 : this.#validate(idev, source, null);
+        if (check < 0) return refusal(check);
         return VERDICT.LOCAL;
       }
       case KIND.BROADCAST: {
-        const check = this.#validate(idev, source);
-        if (check < 0)
-          return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+        const check = this.#validate(idev, source, null);
+        if (check < 0) return refusal(check);
         this.group = true;
         return VERDICT.BROADCAST;
       }
@@ -76,20 +93,28 @@ export class InputRouter {
         return VERDICT.ERROR;
     }
     if (idev.conf.forwarding === 0) return VERDICT.ERROR;
-    const check = this.#validate(idev, source);
-    if (check < 0) return check === SourceCheck.REVERSE_PATH ? -DropReason.IP_RPFILTER : -DropReason.IP_MARTIAN_SOURCE;
+    const check = this.#validate(idev, source, dst.out);
+    if (check < 0) return refusal(check);
     if (dst.out === idev && check === SourceCheck.DIRECT && idev.sendsRedirects) {
       this.redirect = idev.sharedMedia || idev.isOnlink(source, dst.viaGateway ? dst.nexthop : 0);
     }
     return VERDICT.FORWARD;
   }
 
-  /** __fib_validate_source */
-  #validate(idev: InDevice, source: Ipv4): number {
+  /**
+   * fib_validate_source: without a reverse-path filter only our own addresses are refused as sources, unless a redirect may
+   * be due; then, and with the filter, the FIB is asked (__fib_validate_source).
+   * @param out where the packet is to leave, null when it stays here
+   */
+  #validate(idev: InDevice, source: Ipv4, out: InDevice | null): number {
     const netns = idev.netns;
     const rpf = idev.rpFilter;
     const back = netns.routes.lookup(source);
-    if (back.kind === KIND.LOCAL) return idev.acceptsLocal ? SourceCheck.ROUTED : SourceCheck.INVALID;
+    if (back.kind === KIND.LOCAL && !idev.acceptsLocal) return SourceCheck.INVALID;
+    if (rpf === 0 && (out !== idev || !idev.sendsRedirects)) return SourceCheck.ROUTED;
+    if (back.kind === KIND.LOCAL) {
+      return rpf === 1 && idev.addresses.length > 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
+    }
     if (back.kind === KIND.BROADCAST || back.kind === KIND.MULTICAST) return SourceCheck.INVALID;
     if (back.kind !== KIND.UNICAST) return rpf !== 0 ? SourceCheck.REVERSE_PATH : SourceCheck.ROUTED;
     if (back.out === idev) {

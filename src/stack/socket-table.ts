@@ -92,8 +92,17 @@ export class SocketTable {
     return i === MISSING ? [] : this.#buckets[i]!;
   }
 
-  /** __udp4_lib_lookup: the best match of local and remote address and port; null when none. */
-  findUdp(local: Ipv4, localPort: number, remote: Ipv4, remotePort: number): UdpSocket | null {
+  /**
+   * __udp4_lib_lookup: the best match of local and remote address and port; null when none.
+   * @param idev the device that the datagram came in by; null: a socket bound to any device may be meant
+   */
+  findUdp(
+    local: Ipv4,
+    localPort: number,
+    remote: Ipv4,
+    remotePort: number,
+    idev: InDevice | null = null,
+  ): UdpSocket | null {
     const i = this.#ports.get(localPort);
     if (i === MISSING) return null;
     const bucket = this.#buckets[i]!;
@@ -105,6 +114,10 @@ export class SocketTable {
       let score = 1;
       if (socket.localAddress !== 0) {
         if (socket.localAddress !== local) continue;
+        score += 4;
+      }
+      if (socket.device !== null && idev !== null) {
+        if (socket.device !== idev) continue;
         score += 4;
       }
       if (socket.remotePort !== 0) {
@@ -169,8 +182,12 @@ export class SocketTable {
         view.getInt32(e.quoted + IPV4_DESTINATION),
         view.getUint16(e.payload + UDP_DESTINATION),
       );
-      socket?.icmpError(e);
-      return socket !== null;
+      if (socket !== null) {
+        socket.icmpError(e);
+        return true;
+      }
+      // __udp4_lib_err_encap: a tunnel sends from ports that are no socket's; the port it sends to tells whose datagram it is.
+      return this.udpOnPort(view.getUint16(e.payload + UDP_DESTINATION)).some((s) => s.encapsulation !== null);
     }
     if (protocol === IpProtocol.ICMP) {
       const socket = this.#ping.get(view.getUint16(e.payload + ICMP_ID));

@@ -3,7 +3,7 @@
 
 import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
-import { type Frame, freeFrame, sumArena } from '../link/frame.ts';
+import { cloneFrame, type Frame, freeFrame, sumArena } from '../link/frame.ts';
 import { fold, pseudoSum } from '../wire/checksum.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -14,7 +14,7 @@ import type { InDevice } from './in-device.ts';
 import { Snmp } from './snmp.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameStart, view } = frames;
+const { frameEnd, frameStart, NO_FRAME, view } = frames;
 const { IPV4_DESTINATION, IPV4_SOURCE, IpProtocol } = ipv4;
 const { UDP_CHECKSUM, UDP_DESTINATION, UDP_HEADER, UDP_LENGTH, UDP_SOURCE } = udpHeader;
 
@@ -45,10 +45,10 @@ export function udpReceive(idev: InDevice, frame: Frame, at: number): void {
     deliverGroup(idev, frame, at, length, source, sourcePort, port);
     return;
   }
-  const socket = netns.sockets.findUdp(destination, port, source, sourcePort);
+  const socket = netns.sockets.findUdp(destination, port, source, sourcePort, idev);
   if (socket === null) {
     netns.snmp[Snmp.UdpNoPorts]!++;
-    icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.PORT, 0);
+    if (netns.inputRouter.forHost) icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.PORT, 0, idev);
     dev.end(frame, DropReason.NO_SOCKET);
     return;
   }
@@ -75,11 +75,19 @@ function deliverGroup(
   const destination = view.getInt32(frameStart[frame]! + IPV4_DESTINATION);
   let taken = false;
   for (const socket of [...idev.netns.sockets.udpOnPort(port)]) {
-    if (socket.encapsulation !== null) continue;
+    if (socket.device !== null && socket.device !== idev) continue;
     if (socket.localAddress !== 0 && socket.localAddress !== destination) continue;
     if (socket.remotePort !== 0 && (socket.remotePort !== sourcePort || socket.remoteAddress !== source)) continue;
-    socket.deliver(at + UDP_HEADER, length - UDP_HEADER, source, sourcePort, destination);
     taken = true;
+    if (socket.encapsulation === null) {
+      socket.deliver(at + UDP_HEADER, length - UDP_HEADER, source, sourcePort, destination);
+      continue;
+    }
+    const copy = cloneFrame(frame);
+    if (copy === NO_FRAME) continue;
+    const udp = frameStart[copy]! + (at - frameStart[frame]!);
+    frameEnd[copy] = udp + length;
+    socket.encapsulation(idev, copy, udp);
   }
   if (taken) freeFrame(frame);
   else idev.dev.end(frame, DropReason.NO_SOCKET);

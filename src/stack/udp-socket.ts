@@ -17,7 +17,7 @@ import * as udpHeader from '../wire/udp.ts';
 import { writeUdp } from '../wire/udp.ts';
 import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
 import type { InDevice } from './in-device.ts';
-import { ipLocalOut } from './ip-output.ts';
+import { ipSocketOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { type Dst, DstKind } from './route-cache.ts';
@@ -33,6 +33,12 @@ const { UDP_DESTINATION, UDP_HEADER } = udpHeader;
 const RECEIVE_BUFFER = 212_992;
 /** Longest payload: 65535 less headers. */
 const PAYLOAD_MAX = 65_507;
+/** udp_sendmsg refuses more than this without a word in the error queue, __ip_append_data what is over PAYLOAD_MAX with one. */
+const MESSAGE_MAX = 0xffff;
+/** 127.0.0.1 */
+const IPV4_LOOPBACK = 0x7f000001;
+/** IP_MULTICAST_TTL of a new socket (inet_create). */
+export const MULTICAST_TTL = 1;
 /** Error queue entries kept; a choice, the kernel bounds them by the receive buffer. */
 const ERRORS_MAX = 256;
 
@@ -88,6 +94,8 @@ export class UdpSocket {
 
   constructor(netns: NetNamespace) {
     this.netns = netns;
+    // inet_create: ip_no_pmtu_disc is what a new socket begins with.
+    if (netns.sysctl.ipv4.ip_no_pmtu_disc !== 0) this.pathMtuDiscovery = PathMtuDiscovery.DONT;
   }
 
   /** Binds to an address (0: any) and port (0: an ephemeral one). */
@@ -138,8 +146,10 @@ export class UdpSocket {
     if (this.#closed) return 'EINVAL';
     const pending = this.takeError();
     if (pending !== null) return pending;
-    if (payload.length > PAYLOAD_MAX) return 'EMSGSIZE';
+    if (payload.length > MESSAGE_MAX) return 'EMSGSIZE';
     if (port === 0) return 'EINVAL';
+    // ip_route_output_key_hash: no destination means this host.
+    if (address === 0) return this.sendTo(payload, this.localAddress || IPV4_LOOPBACK, port, confirm);
     const netns = this.netns;
     const dst = this.#route(address);
     const errno = routeErrno(dst, this.broadcast);
@@ -152,7 +162,8 @@ export class UdpSocket {
     const length = IPV4_HEADER + UDP_HEADER + payload.length;
     const mode = this.pathMtuDiscovery;
     const mtu = mode === PathMtuDiscovery.PROBE || mode === PathMtuDiscovery.INTERFACE ? dst.linkMtu() : dst.mtu(netns);
-    if (length > mtu && (mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE)) {
+    const strict = mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE;
+    if (payload.length > PAYLOAD_MAX || (length > mtu && strict)) {
       this.#localError('EMSGSIZE', mtu, address, port);
       return 'EMSGSIZE';
     }
@@ -166,7 +177,7 @@ export class UdpSocket {
     const sum = pseudoSum(source, address, IpProtocol.UDP, size) + sumArena(udp, udp + size);
     view.setUint16(udp + 6, finishUdp(sum));
     // __ip_make_skb: DF when the packet fits and discovery is on; fragments never carry it.
-    const locked = dst.exception?.locked === true;
+    const locked = dst.mtuLocked;
     const df =
       mode === PathMtuDiscovery.DO ||
       mode === PathMtuDiscovery.PROBE ||
@@ -178,11 +189,12 @@ export class UdpSocket {
       id = this.#id;
     } else if (mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE) id = 0;
     else id = netns.ipId.next(source, address, IpProtocol.UDP);
-    const ttl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
+    const defaultTtl = dst.kind === DstKind.MULTICAST ? MULTICAST_TTL : netns.sysctl.ipv4.ip_default_ttl;
+    const ttl = this.ttl !== 0 ? this.ttl : defaultTtl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.UDP, source, address);
     netns.snmp[Snmp.UdpOutDatagrams]!++;
     frameHash[frame] = this.#hash;
-    ipLocalOut(netns, frame, dst, confirm);
+    ipSocketOut(netns, frame, dst, mtu, confirm);
     return null;
   }
 

@@ -367,6 +367,23 @@ describe('VXLAN', () => {
     expect([f?.[15], f?.[20], f?.[22]]).toEqual([0xba, 0x40, 7]);
   });
 
+  it('reaches every VTEP of a group, and not itself', () => {
+    const one = vtep(a, '10.0.1.1', { local: 0, remote: ip('239.1.1.1') });
+    const two = vtep(b, '10.0.1.2', { remote: ip('239.1.1.1') });
+    for (const [netns, name] of [
+      [a, 'eth0'],
+      [b, 'eth0'],
+    ] as const) {
+      net.route(netns, '239.0.0.0/8', { dev: netns.inDevice(netns.device(name)!) });
+    }
+    send(one, INNER);
+    net.run(1);
+    expect(outer().map((f) => [f[22], ...f.slice(30, 34)])).toEqual([[1, 239, 1, 1, 1]]);
+    expect(net.seen('b/vxlan1', 'in')).toEqual(['type 88b5 60']);
+    expect(net.seen('a/vxlan1', 'in')).toEqual([]);
+    expect(two.fdb.lookup(mac('02:00:00:00:00:0a'))?.remotes[0]?.ip).toBe(ip('10.0.1.1'));
+  });
+
   it('a frame shorter than its Ethernet header ends with its reason', () => {
     const one = vtep(a, '10.0.1.1');
     for (let n = 0; n < 14; n++) send(one, new Uint8Array(n));

@@ -139,13 +139,59 @@ describe('a hostile wire', () => {
   });
 
   it('impossible addresses are martians', () => {
-    for (const source of ['127.0.0.1', '224.0.0.1', '255.255.255.255', '0.1.2.3', '10.0.0.2', '10.0.0.255']) {
+    for (const source of ['127.0.0.1', '224.0.0.1', '255.255.255.255', '0.1.2.3', '10.0.0.2']) {
       expect([source, send(packet({ source }))]).toEqual([source, ['IP_MARTIAN_SOURCE']]);
     }
+    b.sysctl.set('net.ipv4.conf.eth0.rp_filter', '2');
+    expect(send(packet({ source: '10.0.0.255' }))).toEqual(['IP_MARTIAN_SOURCE']);
     for (const destination of ['127.0.0.1', '0.0.0.1']) {
       expect([destination, send(packet({ destination }))]).toEqual([destination, ['IP_MARTIAN_DEST']]);
     }
     expect(answers()).toEqual([]);
+  });
+
+  it("without rp_filter a subnet's broadcast address as source is answered, by a broadcast (as Linux 6.18 does)", () => {
+    expect(send(packet({ source: '10.0.0.255' }))).toEqual(['NO_SOCKET']);
+    net.run(1);
+    expect(answers()).toEqual(['icmp 3/3 10.0.0.2 > 10.0.0.255 ttl 64 len 56']);
+    expect(net.frames.find((f) => f.dev === 'b/eth0' && f.direction === 'out')?.bytes.slice(0, 6)).toEqual(
+      new Uint8Array(6).fill(255),
+    );
+  });
+
+  it('a unicast packet in a broadcast frame gets no ICMP error, and with drop_unicast_in_l2_multicast nothing at all', () => {
+    const inBroadcast = (s: Shape): string[] => {
+      const bytes = packet(s);
+      bytes.fill(255, 0, 6);
+      return send(bytes);
+    };
+    const echo = [8, 0, 0xf7, 0xff, 0, 0, 0, 0];
+    expect(inBroadcast({})).toEqual(['NO_SOCKET']);
+    expect(inBroadcast({ protocol: 200 })).toEqual(['IP_NOPROTO']);
+    expect(inBroadcast({ options: [7, 0, 0, 0] })).toEqual(['IP_OPTION_INVALID']);
+    expect(inBroadcast({ destination: '10.9.9.9' })).toEqual([expect.stringMatching(/^IP_IN/)]);
+    net.run(1);
+    expect(answers()).toEqual([]);
+    expect(inBroadcast({ protocol: 1, payload: echo })).toEqual([]);
+    net.run(1);
+    expect(answers()).toEqual(['icmp 0/0 10.0.0.2 > 10.0.0.1 ttl 64 len 28']);
+    b.sysctl.set('net.ipv4.conf.eth0.drop_unicast_in_l2_multicast', '1');
+    expect(inBroadcast({ protocol: 1, payload: echo })).toEqual(['UNICAST_IN_L2_MULTICAST']);
+  });
+
+  it('a storm of packets for 65,536 absent neighbours leaves a table of gc_thresh3 entries and its frames back', () => {
+    const before = framesInUse();
+    const s = new UdpSocket(b);
+    b.addAddress(dev, { local: ip('10.1.0.1'), length: 16 });
+    for (let i = 2; i < 65_535; i++) s.sendTo(new Uint8Array(1), ip('10.1.0.0') + i, 9);
+    expect(b.neighbours.size).toBe(1024);
+    expect(net.reasons().filter((r) => r === 'NEIGH_TABLE_FULL').length).toBe(65_533 - 1024);
+    // Each of the 1024 waits for its own answer, fails, and goes once it was not used for gc_stale_time.
+    net.run(10);
+    expect(framesInUse()).toBe(before);
+    net.run(120);
+    expect(b.neighbours.size).toBeLessThan(128);
+    expect(s.sendTo(new Uint8Array(1), ip('10.1.9.9'), 9)).toBe(null);
   });
 
   it('options of length 0, 1 or over the header get a parameter problem, source routes a drop', () => {
