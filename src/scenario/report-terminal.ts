@@ -26,7 +26,10 @@ export function formatHeader(scenario: Scenario, seed: number, paint: Paint): st
 
 export function formatStep(result: StepResult, paint: Paint): string {
   const { step, judgements } = result;
-  const lines = [`${paint('dim', seconds(result.started).padStart(9))}  ${paint('bold', safe(step.title))}`];
+  // It is told when it ends, and so behind steps that began later.
+  const background = step.action.kind === 'run' && step.action.background ? paint('dim', ' (in the background)') : '';
+  const time = paint('dim', seconds(result.started).padStart(9));
+  const lines = [`${time}  ${paint('bold', safe(step.title))}${background}`];
   if (result.late > 0) lines.push(`${MARGIN}${paint('yellow', `began ${seconds(result.late)} s later than planned`)}`);
   if (result.command !== null) {
     const prompt = step.action.kind === 'run' && step.action.on !== null ? `${step.action.on}# ` : '$ ';
