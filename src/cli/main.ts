@@ -6,6 +6,8 @@ import { tuneEngine } from './engine.ts';
 import { createProgram, ending, runProgram } from './program.ts';
 import { tolerateClosedOutput } from './terminal.ts';
 
+// What the emulated `ls -l` and `date` print does not depend on where the host is.
+process.env.TZ = 'UTC';
 tolerateClosedOutput();
 tuneEngine();
 

@@ -6,6 +6,7 @@ import type { NetNamespace } from '../stack/netns.ts';
 import { bashCommands } from './bash-command.ts';
 import type { ShellCommand } from './command.ts';
 import { EmulatedFs } from './emulated-fs.ts';
+import { hostHider } from './host-hidden.ts';
 import { jobCommands } from './jobs.ts';
 import { missingCommands } from './not-yet.ts';
 import { OpenFiles, type Streams } from './output.ts';
@@ -60,7 +61,9 @@ export class MachineShell {
     this.machine = machine;
     this.sim = machine.world.sim;
     this.runner = new Runner(this.sim);
-    this.fs = new EmulatedFs(() => Number(wallClockNs(this.sim.now) / 1_000_000n));
+    const wallClockMs = (): number => Number(wallClockNs(this.sim.now) / 1_000_000n);
+    this.fs = new EmulatedFs(wallClockMs);
+    this.runner.hideHost = hostHider(wallClockMs, machine.world.rng(`shell/${machine.name}/host`));
     this.openFiles = new OpenFiles(this.fs);
     this.runner.beforeTurn = () => this.openFiles.flush();
     const own = [

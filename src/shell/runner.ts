@@ -51,6 +51,8 @@ export class Runner {
   current: Process | null = null;
   /** Called before a process gets the token: writes out what streaming commands have printed so far. */
   beforeTurn: (() => Promise<void>) | null = null;
+  /** Called as a process gets the token; what it returns is called when the token is back. */
+  hideHost: (() => () => void) | null = null;
   /** Called when every program waits, before events are handled. */
   beforeEvents: (() => void) | null = null;
   /** Called between slices of events (progress); never from inside an event. */
@@ -184,8 +186,13 @@ export class Runner {
       this.#yielded = resolve;
     });
     this.current = next.process;
-    next.go();
-    await yielded;
+    const show = this.hideHost?.();
+    try {
+      next.go();
+      await yielded;
+    } finally {
+      show?.();
+    }
   }
 
   #ended(process: Process, status: number): void {

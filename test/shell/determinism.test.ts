@@ -69,6 +69,20 @@ describe('a script with many processes', () => {
     }
   });
 
+  it('hides the clock and the dice of the host from the bundled programs', async () => {
+    const script = `awk 'BEGIN{srand();print rand(), srand()}'; jq -n now; touch x; ls -l x; stat x; mktemp; find x -mtime -1`;
+    const hostDate = globalThis.Date;
+    const first = await runShell(script, { seed: 3, onOutput: () => {} });
+    expect(first.stderr).toBe('');
+    expect(first.stdout).toContain('Jan  1 00:00 x');
+    expect(first.stdout).toContain('1767225600');
+    expect(first.stdout).toMatch(/\nx\n$/);
+    // Another second of the host.
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    expect((await runShell(script, { seed: 3, onOutput: () => {} })).stdout).toBe(first.stdout);
+    expect(globalThis.Date).toBe(hostDate);
+  });
+
   it('draws other random numbers with another seed', async () => {
     const [a, b] = [await trace(1), await trace(2)];
     expect(a.output).not.toBe(b.output);
