@@ -134,10 +134,12 @@ function fragment(netns: NetNamespace, frame: Frame, dst: Dst, mtu: number, conf
     view.setUint16(p + IPV4_CHECKSUM, 0);
     view.setUint16(p + IPV4_CHECKSUM, ~sumArena(p, p + header) & 0xffff);
     if (note) {
+      // What begins here was seen nowhere as a whole, and has no number.
+      const whole = framePacketId[frame]! === 0 ? '' : ` of packet ${framePacketId[frame]!}`;
       framePacketId[piece] = netns.world.nextPacketId();
       netns.world.observer.note(
         piece,
-        `${netns.label}: fragment of packet ${framePacketId[frame]!}, too long for the MTU ${mtu} of ${dst.out!.dev.name} to ${formatIpv4(dst.nexthop)}`,
+        `${netns.label}: fragment${whole}, too long for the MTU ${mtu} of ${dst.out!.dev.name} to ${formatIpv4(dst.nexthop)}`,
       );
     }
     neighbour.output(piece, confirm);
