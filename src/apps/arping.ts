@@ -9,12 +9,14 @@ import { type InDevice, PacketType } from '../stack/in-device.ts';
 import { PacketSocket } from '../stack/packet-socket.ts';
 import { DstKind } from '../stack/route-cache.ts';
 import {
+  ARP_HARDWARE,
   ARP_LENGTH,
   ARP_OPERATION,
   ARP_SENDER_IP,
   ARP_SENDER_MAC,
   ARP_TARGET_IP,
   ARP_TARGET_MAC,
+  ArpHardware,
   ArpOperation,
   checkArp,
   writeArp,
@@ -165,7 +167,7 @@ export class Arping extends Program {
     if (type === PacketType.OTHERHOST) return;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const at = ETH_HEADER;
-    if (!checkArp(view, at, bytes.length)) return;
+    if (!checkArp(view, at, bytes.length) || view.getUint16(at + ARP_HARDWARE) !== ArpHardware.ETHERNET) return;
     const operation = view.getUint16(at + ARP_OPERATION);
     if (operation !== ArpOperation.REQUEST && operation !== ArpOperation.REPLY) return;
     const sender = readMac(view, at + ARP_SENDER_MAC);

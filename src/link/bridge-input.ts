@@ -8,13 +8,14 @@ import { jiffiesAt } from '../sim/jiffies.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import type { Bridge } from './bridge.ts';
 import { BridgePacket, flood, forward } from './bridge-forward.ts';
+import { snoopingRefuses } from './bridge-multicast.ts';
 import { type BridgePort, PortState } from './bridge-port.ts';
 import { FdbFlag } from './fdb.ts';
 import type { Frame } from './frame.ts';
 import * as frames from './frame.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE } = ethernet;
+const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE } = ethernet;
 const { frameEnd, frameStart, view } = frames;
 
 /** 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10) */
@@ -37,7 +38,8 @@ export function bridgeTransmit(frame: Frame, bridge: Bridge): void {
   const hi = view.getUint16(at + ETH_DESTINATION);
   const lo = view.getInt32(at + ETH_DESTINATION + 2);
   if (hi & GROUP_BIT) {
-    flood(frame, bridge.ports, null, dev, groupPacket(hi, lo), false);
+    if (spoilt(frame, bridge, hi, lo)) dev.end(frame, DropReason.IP_INHDR);
+    else flood(frame, bridge.ports, null, dev, groupPacket(hi, lo), false);
     return;
   }
   const slot = bridge.fdb.find(hi, lo);
@@ -82,6 +84,10 @@ export function bridgeInput(frame: Frame, port: BridgePort): void {
   // A promiscuous bridge device hands everything up; otherwise only what is for the host.
   let up = dev.promiscuity > 0;
   if (hi & GROUP_BIT) {
+    if (spoilt(frame, bridge, hi, lo)) {
+      port.dev.end(frame, DropReason.IP_INHDR);
+      return;
+    }
     up = true;
     flood(frame, bridge.ports, port, dev, groupPacket(hi, lo), true);
   } else {
@@ -98,6 +104,13 @@ export function bridgeInput(frame: Frame, port: BridgePort): void {
     }
   }
   if (up) dev.receive(frame);
+}
+
+/** A multicast that snooping refuses; broadcasts are not looked at. */
+function spoilt(frame: Frame, bridge: Bridge, hi: number, lo: number): boolean {
+  if (!bridge.mcastSnooping || groupPacket(hi, lo) === BridgePacket.BROADCAST) return false;
+  const at = frameStart[frame]!;
+  return snoopingRefuses(view.getUint16(at + ETH_TYPE), at + ETH_HEADER, frameEnd[frame]!);
 }
 
 function groupPacket(hi: number, lo: number): BridgePacket {

@@ -151,7 +151,7 @@ export class TcpConnect implements TcpEndpoint {
     view.setUint16(tcp + TCP_CHECKSUM, finish(sum));
     this.#id = (this.#id + 1) & 0xffff;
     const ttl = netns.sysctl.ipv4.ip_default_ttl;
-    const df = dst.exception?.locked === true ? 0 : IPV4_DF;
+    const df = dst.mtuLocked ? 0 : IPV4_DF;
     writeIpv4Header(view, ip, 0, length, this.#id, df, ttl, IpProtocol.TCP, this.localAddress, this.#remote);
     // sk_rethink_txhash: every time-out draws the flow hash anew, so that a tunnel on the way takes another source port.
     frameHash[frame] = netns.tcp.rng.u32() | 1;

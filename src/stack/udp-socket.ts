@@ -189,8 +189,9 @@ export class UdpSocket {
       id = this.#id;
     } else if (mode === PathMtuDiscovery.DO || mode === PathMtuDiscovery.PROBE) id = 0;
     else id = netns.ipId.next(source, address, IpProtocol.UDP);
-    const defaultTtl = dst.kind === DstKind.MULTICAST ? MULTICAST_TTL : netns.sysctl.ipv4.ip_default_ttl;
-    const ttl = this.ttl !== 0 ? this.ttl : defaultTtl;
+    // To a group goes IP_MULTICAST_TTL, which nobody sets here, whatever IP_TTL says.
+    const unicastTtl = this.ttl !== 0 ? this.ttl : netns.sysctl.ipv4.ip_default_ttl;
+    const ttl = dst.kind === DstKind.MULTICAST ? MULTICAST_TTL : unicastTtl;
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.UDP, source, address);
     netns.snmp[Snmp.UdpOutDatagrams]!++;
     frameHash[frame] = this.#hash;

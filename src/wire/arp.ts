@@ -18,11 +18,15 @@ export const ARP_TARGET_IP = 24;
 
 export const ArpOperation = { REQUEST: 1, REPLY: 2 } as const;
 
+/** Hardware types of Ethernet: as everybody says it, and IEEE 802, which Linux takes for the same (arp_process). */
+export const ArpHardware = { ETHERNET: 1, IEEE802: 6 } as const;
+
 /** True for a complete Ethernet/IPv4 ARP in [at, end); trailing padding is allowed. */
 export function checkArp(view: DataView, at: number, end: number): boolean {
+  if (end - at < ARP_LENGTH) return false;
+  const hardware = view.getUint16(at + ARP_HARDWARE);
   return (
-    end - at >= ARP_LENGTH &&
-    view.getUint16(at + ARP_HARDWARE) === 1 &&
+    (hardware === ArpHardware.ETHERNET || hardware === ArpHardware.IEEE802) &&
     view.getUint16(at + ARP_PROTOCOL) === 0x0800 &&
     view.getUint8(at + ARP_HARDWARE_LENGTH) === 6 &&
     view.getUint8(at + ARP_PROTOCOL_LENGTH) === 4
@@ -39,7 +43,7 @@ export interface ArpFields {
 
 /** Writes all 28 bytes. */
 export function writeArp(view: DataView, at: number, f: ArpFields): void {
-  view.setUint16(at + ARP_HARDWARE, 1);
+  view.setUint16(at + ARP_HARDWARE, ArpHardware.ETHERNET);
   view.setUint16(at + ARP_PROTOCOL, 0x0800);
   view.setUint8(at + ARP_HARDWARE_LENGTH, 6);
   view.setUint8(at + ARP_PROTOCOL_LENGTH, 4);

@@ -330,6 +330,30 @@ describe('forwarding', () => {
     expect(s.got()).toEqual({ 1: 3, 2: 2 });
   });
 
+  it('snooping stops a malformed IPv4 packet to a group, and an IGMP message whose checksum is wrong', () => {
+    const s = new Switch(3);
+    // IGMPv2 report for 239.1.2.3 (RFC 2236), and a UDP datagram to the same group, as Linux 6.18 lets them pass.
+    const report = '46c0002000004000 0102e911 0a000002 ef010203 94040000 1600f8fa ef010203'.replaceAll(' ', '');
+    const datagram = '4500001c00000000 0111becb 0a000002 ef010203 04d204d2 00080000'.replaceAll(' ', '');
+    const send = (hex: string, to = '01:00:5e:01:02:03'): Record<string, number> => {
+      const frame = ethernet(to, '02:00:00:00:00:02', hex.length / 2);
+      frame.set([8, 0, ...Buffer.from(hex, 'hex')], 12);
+      s.send(2, frame);
+      return s.got();
+    };
+    const everybody = { 1: 1, 3: 1, up: 1 };
+    expect(send(datagram)).toEqual(everybody);
+    expect(send(report)).toEqual(everybody);
+    const spoil = (hex: string, at: number): string => `${hex.slice(0, at * 2)}ee${hex.slice(at * 2 + 2)}`;
+    expect(send(spoil(datagram, 10))).toEqual({});
+    expect(send(spoil(datagram, 0))).toEqual({});
+    expect(send(datagram.slice(0, 38))).toEqual({});
+    expect(send(spoil(report, 26))).toEqual({});
+    expect(send(spoil(datagram, 10), BROADCAST)).toEqual(everybody);
+    s.bridge.mcastSnooping = false;
+    expect(send(spoil(datagram, 10))).toEqual(everybody);
+  });
+
   it('names the reason of every refusal', () => {
     const s = new Switch(2);
     s.send(1, ethernet(host(1), host(1)));

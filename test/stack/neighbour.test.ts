@@ -80,6 +80,17 @@ describe('neighbours', () => {
     expect(net.frames.length).toBe(before);
   });
 
+  it('verifies an idle neighbour for ever when its reachable time is shorter than the delay before a probe', () => {
+    expect(a.sysctl.set('net.ipv4.neigh.eth0.base_reachable_time_ms', '1000')).toBeNull();
+    expect(a.sysctl.set('net.ipv4.neigh.eth0.delay_first_probe_time', '2')).toBeNull();
+    ping('10.0.0.2');
+    net.run(60);
+    const asked = net.frames.filter((f) => f.dev === 'a/eth0' && f.direction === 'out' && f.bytes[13] === 6);
+    // 0.5..1.5 s reachable and 2 s of delay make 2.5..3.5 s.
+    expect(asked.length).toBeGreaterThan(15);
+    expect(asked.length).toBeLessThan(26);
+  });
+
   it('gives up after three broadcasts, about 3.07 s after the first packet, and tells every sender', () => {
     const one = ping('10.0.0.99');
     net.run(1.5);

@@ -128,7 +128,14 @@ export class Net {
   route(
     netns: NetNamespace,
     prefix: string,
-    via: { gateway?: string; dev?: InDevice; onlink?: boolean; type?: 'blackhole' | 'unreachable' | 'prohibit' },
+    via: {
+      gateway?: string;
+      dev?: InDevice;
+      onlink?: boolean;
+      type?: 'blackhole' | 'unreachable' | 'prohibit';
+      /** `mtu lock` */
+      lockedMtu?: number;
+    },
   ): void {
     const p = parseIpv4Interface(prefix)!;
     const gateway = via.gateway === undefined ? 0 : ip(via.gateway);
@@ -147,8 +154,8 @@ export class Net {
         onlink: via.onlink ?? false,
         scope: gateway === 0 ? Scope.HOST : Scope.LINK,
       },
-      mtu: 0,
-      mtuLocked: false,
+      mtu: via.lockedMtu ?? 0,
+      mtuLocked: via.lockedMtu !== undefined,
     });
   }
 

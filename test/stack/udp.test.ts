@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NetNamespace } from '../../src/stack/netns.ts';
+import { updatePathMtu } from '../../src/stack/path-mtu.ts';
 import { PathMtuDiscovery } from '../../src/stack/path-mtu-discovery.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { ip, Net } from './net.ts';
@@ -67,6 +68,50 @@ describe('UDP sockets', () => {
       [true, true],
       [true, true],
       [false, false],
+    ]);
+  });
+
+  it('leaves DF out where the route locks its MTU, and where discovery is off for new sockets', () => {
+    new UdpSocket(b).bind(0, 9);
+    net.route(a, '10.0.0.2/32', { dev: a.inDevice(a.device('eth0')!), lockedMtu: 1400 });
+    new UdpSocket(a).sendTo(new Uint8Array(10), ip('10.0.0.2'), 9);
+    expect(a.sysctl.set('net.ipv4.ip_no_pmtu_disc', '1')).toBeNull();
+    net.route(a, '10.0.1.0/24', { gateway: '10.0.0.2', dev: a.inDevice(a.device('eth0')!) });
+    new UdpSocket(a).sendTo(new Uint8Array(11), ip('10.0.1.1'), 9);
+    net.run(1);
+    expect(sent()).toEqual([
+      { df: false, id0: false, length: 18 },
+      { df: false, id0: false, length: 19 },
+    ]);
+  });
+
+  it('sends to groups with a TTL of 1, and to 0.0.0.0 within the host', () => {
+    const s = new UdpSocket(a);
+    s.ttl = 9;
+    net.route(a, '0.0.0.0/0', { gateway: '10.0.0.2', dev: a.inDevice(a.device('eth0')!) });
+    s.sendTo(new Uint8Array(1), ip('239.1.1.1'), 9);
+    const own = new UdpSocket(a);
+    own.bind(0, 9);
+    expect(s.sendTo(new Uint8Array(2), 0, 9)).toBeNull();
+    net.run(1);
+    const groups = net.frames.filter((f) => f.dev === 'a/eth0' && f.bytes[13] === 0 && f.bytes[30] === 239);
+    expect(groups.map((f) => f.bytes[22])).toEqual([1]);
+    expect(own.recv()?.payload.length).toBe(2);
+  });
+
+  it('with PROBE sends what its device takes though the path is known to be narrower', () => {
+    const s = new UdpSocket(a);
+    new UdpSocket(b).bind(0, 9);
+    updatePathMtu(a, ip('10.0.0.2'), 1300);
+    s.pathMtuDiscovery = PathMtuDiscovery.PROBE;
+    expect(s.sendTo(new Uint8Array(1422), ip('10.0.0.2'), 9)).toBeNull();
+    s.pathMtuDiscovery = PathMtuDiscovery.WANT;
+    expect(s.sendTo(new Uint8Array(1422), ip('10.0.0.2'), 9)).toBeNull();
+    net.run(1);
+    expect(sent().map((p) => [p.df, p.length])).toEqual([
+      [true, 1430],
+      [false, 1280],
+      [false, 150],
     ]);
   });
 

@@ -39,10 +39,16 @@ describe('ARP', () => {
     for (let end = 0; end <= 60; end++) expect(arp.checkArp(viewOf(bytes), 0, end)).toBe(end >= arp.ARP_LENGTH);
   });
 
+  it('is taken as IEEE 802 hardware too, as Linux takes it', () => {
+    const bytes = fromHex(REQUEST);
+    bytes[1] = arp.ArpHardware.IEEE802;
+    expect(arp.checkArp(viewOf(bytes), 0, bytes.length)).toBe(true);
+  });
+
   it('is refused for other hardware, protocols and address lengths', () => {
     for (const [at, value] of [
       [0, 1],
-      [1, 6],
+      [1, 7],
       [2, 0x86],
       [3, 1],
       [4, 7],
