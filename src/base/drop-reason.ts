@@ -61,6 +61,7 @@ const TABLE = [
   ['IP_NOPROTO', 'no handler for this IP protocol'],
   ['IP_MULTICAST_NOT_MEMBER', 'multicast for a group that nobody joined here'],
   ['FRAG_REASM_TIMEOUT', 'the other fragments did not come within the time-out'],
+  ['FRAG_REASM_DUPLICATE', 'the fragment came before'],
   ['FRAG_REASM_OVERLAP', 'the fragment overlaps another one'],
   ['FRAG_REASM_INVALID', 'the fragment is impossible'],
   ['FRAG_REASM_MEMORY', 'reassembly memory is used up (ipfrag_high_thresh)'],

@@ -84,7 +84,10 @@ function process(idev: InDevice, frame: Frame, at: number, type: PacketType, del
         dev.end(frame, DropReason.ARP_IGNORED);
         return;
       }
-      eventNs(idev, sha, sip);
+      if (!eventNs(idev, sha, sip)) {
+        dev.end(frame, DropReason.NEIGH_TABLE_FULL);
+        return;
+      }
       reply(idev, tip, sip, sha);
       freeFrame(frame);
       return;
@@ -128,9 +131,11 @@ function learn(idev: InDevice, operation: number, sha: Mac, sip: Ipv4, tha: Mac,
   n.update(sha, state, override ? UPDATE_OVERRIDE : 0);
 }
 
-/** neigh_event_ns: who asks us is known to be there. */
-function eventNs(idev: InDevice, sha: Mac, sip: Ipv4): void {
-  idev.netns.neighbours.create(idev, sip)?.update(sha, Nud.STALE, UPDATE_OVERRIDE);
+/** neigh_event_ns: who asks us is known to be there; false when the table has no room to know it. */
+function eventNs(idev: InDevice, sha: Mac, sip: Ipv4): boolean {
+  const n = idev.netns.neighbours.create(idev, sip);
+  n?.update(sha, Nud.STALE, UPDATE_OVERRIDE);
+  return n !== null;
 }
 
 /** arp_ignore (Documentation/networking/ip-sysctl.rst): true when this request is not to be answered. */
@@ -168,7 +173,7 @@ function proxies(idev: InDevice, out: InDevice | null, tip: Ipv4): boolean {
 /** pneigh_enqueue: a proxied broadcast request is answered after a random part of proxy_delay. */
 function answerLater(idev: InDevice, frame: Frame, at: number, type: PacketType): void {
   const { netns, dev } = idev;
-  if (netns.proxyQueue >= idev.neigh.proxyQueue) {
+  if (netns.proxyQueue > idev.neigh.proxyQueue) {
     dev.end(frame, DropReason.NEIGH_QUEUEFULL);
     return;
   }
@@ -233,8 +238,8 @@ export function arpSolicit(n: Neighbour, waiting: Frame, unicast: boolean): void
       if (announce === 0 || idev.isOnlink(n.ip, wanted)) source = wanted;
     }
   }
+  // A host without any address asks as 0.0.0.0.
   if (source === 0) source = netns.selectAddress(idev, n.ip, Scope.LINK);
-  if (source === 0) return;
   const label = idev.dev.label;
   const target = formatIpv4(n.ip);
   const waits = `${n.queued} packet${n.queued === 1 ? '' : 's'} waiting`;

@@ -1,7 +1,7 @@
 // Reassembly of IPv4 datagrams for this host (net/ipv4/ip_fragment.c, inet_fragment.c; RFC 791 section 3.2, RFC 815).
 //
-// A queue per (source, destination, id, protocol). Fragments wait as frames, sorted by offset; an exact duplicate is
-// dropped, any other overlap ends the whole queue (RFC 5722's rule, which Linux applies to IPv4 since 4.19).
+// A queue per (source, destination, id, protocol). Fragments wait as frames, sorted by offset; what repeats a
+// run of fragments is dropped, any other overlap ends the whole queue (RFC 5722's rule, which Linux applies to IPv4 since 4.19).
 // Limits: memory ipfrag_high_thresh (4 MiB, refuses new fragments above it), time ipfrag_time (30 s, answered with ICMP
 // 11/1 when the first fragment came), distance ipfrag_max_dist (64 newer datagrams from the same source end a queue).
 
@@ -54,6 +54,8 @@ interface Fragment {
   readonly from: number;
   readonly to: number;
   readonly cost: number;
+  /** fragments that came one behind the other share a run (frag_run_len) */
+  readonly run: number;
 }
 
 class FragmentQueue {
@@ -66,6 +68,8 @@ class FragmentQueue {
   /** end of the datagram's payload, -1 while the last fragment is missing */
   length = -1;
   received = 0;
+  /** runs begun so far */
+  runs = 0;
   cost = QUEUE_COST;
   /** the source's fragment counter when the last fragment came */
   distance = 0;
@@ -118,10 +122,10 @@ export class Reassembly {
     if (this.memory + cost > netns.sysctl.ipv4.ipfrag_high_thresh) {
       return this.#refuse(idev, frame, DropReason.FRAG_REASM_MEMORY);
     }
-    let queue = this.#find(idev, frame, at);
+    let queue = this.#find(idev, at);
     if (this.#tooFar(queue)) {
       this.#end(queue, DropReason.FRAG_REASM_DIST);
-      queue = this.#find(idev, frame, at);
+      queue = this.#find(idev, at);
     }
     if (!more) {
       // The last fragment fixes the length: nothing may lie behind it, and it cannot say two lengths.
@@ -146,13 +150,13 @@ export class Reassembly {
     while (i > 0 && list[i - 1]!.from >= from) i--;
     const before = list[i - 1];
     const after = list[i];
-    if (after !== undefined && after.from === from && after.to === to) {
-      return this.#refuse(queue.idev, frame, DropReason.FRAG_REASM_OVERLAP);
-    }
+    // inet_frag_queue_insert: what lies wholly inside one run is a duplicate and harmless.
+    if (insideRun(list, from, to)) return this.#refuse(queue.idev, frame, DropReason.FRAG_REASM_DUPLICATE);
     if ((before !== undefined && before.to > from) || (after !== undefined && after.from < to)) {
       return this.#overlap(queue, frame);
     }
-    list.splice(i, 0, { frame, from, to, cost });
+    const run = before !== undefined && after === undefined && before.to === from ? before.run : queue.runs++;
+    list.splice(i, 0, { frame, from, to, cost, run });
     queue.received += to - from;
     queue.cost += cost;
     this.memory += cost;
@@ -218,7 +222,7 @@ export class Reassembly {
     this.#forget(queue);
   }
 
-  #find(idev: InDevice, _frame: Frame, at: number): FragmentQueue {
+  #find(idev: InDevice, at: number): FragmentQueue {
     const source = view.getInt32(at + IPV4_SOURCE);
     const destination = view.getInt32(at + IPV4_DESTINATION);
     const tag = (view.getUint16(at + IPV4_ID) << 16) | view.getUint8(at + IPV4_PROTOCOL);
@@ -289,6 +293,18 @@ export class Reassembly {
     this.#index.clear();
     this.memory = 0;
   }
+}
+
+/** Whether [from, to) lies inside one run of the list, which is sorted by offset. */
+function insideRun(list: readonly Fragment[], from: number, to: number): boolean {
+  for (let i = list.length - 1; i >= 0; i--) {
+    const first = list[i]!;
+    if (first.from > from) continue;
+    let end = first.to;
+    for (let j = i + 1; end < to && j < list.length && list[j]!.run === first.run; j++) end = list[j]!.to;
+    return from < first.to && to <= end;
+  }
+  return false;
 }
 
 /** Memory that a waiting fragment counts for: its buffer's size class and struct sk_buff (skb->truesize). */

@@ -5,23 +5,19 @@
 //               |             (use)                        |
 //               +------------------> FAILED <--------------+
 //
-// Limits: queue per entry unres_qlen_bytes (oldest dropped), table gc_thresh1/2/3. Timers run on jiffies, through the
+// Limits: queue per entry unres_qlen_bytes (oldest dropped); the table's are in neighbour-table.ts. Timers run on jiffies, through the
 // kernel's timer wheel, because their lateness decides which of two periodic things comes first.
 
-import { IPV4_BROADCAST, type Ipv4, isLoopbackIpv4, isMulticastIpv4 } from '../addr/ipv4.ts';
-import { MAC_BROADCAST, MAC_ZERO, type Mac, macHi, macLo } from '../addr/mac.ts';
+import type { Ipv4 } from '../addr/ipv4.ts';
+import { MAC_ZERO, type Mac, macHi, macLo } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
-import { MISSING, PairTable } from '../base/int-table.ts';
-import type { Rng } from '../base/rng.ts';
-import { DeviceKind, type NetDevice } from '../link/device.ts';
 import * as frames from '../link/frame.ts';
 import { type Frame, freeFrame } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import type { Ns } from '../sim/sim.ts';
 import * as ethernet from '../wire/ethernet.ts';
-import { RouteType } from './fib.ts';
 import type { InDevice } from './in-device.ts';
-import type { NetNamespace } from './netns.ts';
+import type { NeighbourTable } from './neighbour-table.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameStart, NO_FRAME, view } = frames;
@@ -40,7 +36,8 @@ export const Nud = {
   PERMANENT: 0x80,
 } as const;
 
-const IN_TIMER = Nud.INCOMPLETE | Nud.REACHABLE | Nud.DELAY | Nud.PROBE;
+/** What a timer works on (NUD_IN_TIMER). */
+export const NUD_IN_TIMER = Nud.INCOMPLETE | Nud.REACHABLE | Nud.DELAY | Nud.PROBE;
 const CONNECTED = Nud.PERMANENT | Nud.NOARP | Nud.REACHABLE;
 export const NUD_VALID = CONNECTED | Nud.PROBE | Nud.STALE | Nud.DELAY;
 
@@ -50,10 +47,6 @@ export const UPDATE_ADMIN = 0x80000000 | 0;
 
 /** Not sooner than HZ/100 (neigh_timer_handler). */
 const MIN_RETRANS: Ns = 10_000_000;
-/** The random reachable time is drawn anew every 300 s (neigh_periodic_work). */
-const REDRAW: Ns = 300_000_000_000;
-/** neigh_alloc, neigh_forced_gc: 5 s between two forced collections, and 5 s that a changed entry is left alone. */
-const FLUSH_GAP: Ns = 5_000_000_000;
 
 export class Neighbour {
   readonly table: NeighbourTable;
@@ -209,7 +202,7 @@ export class Neighbour {
         this.probes = 0;
         next = now + Math.max(parameters.retransTime, MIN_RETRANS);
       }
-    } else if ((this.state & IN_TIMER) !== 0) {
+    } else if ((this.state & NUD_IN_TIMER) !== 0) {
       next = now + Math.max(parameters.retransTime, MIN_RETRANS);
     } else {
       return;
@@ -288,7 +281,7 @@ export class Neighbour {
     if (state !== old) {
       this.#timer.cancel();
       if ((state & Nud.PROBE) !== 0) this.probes = 0;
-      if ((state & IN_TIMER) !== 0) {
+      if ((state & NUD_IN_TIMER) !== 0) {
         // neigh_add_timer: a confirmation counts as a use, so an entry that expires soon is probed again, used or not.
         if (this.used < this.confirmed) this.used = this.confirmed;
         this.#timer.arm((state & Nud.REACHABLE) !== 0 ? this.table.reachableTime(this.out) : 0);
@@ -339,162 +332,4 @@ function truesize(frame: Frame): number {
   let slab = 512;
   while (slab < needed) slab *= 2;
   return slab + 256;
-}
-
-export class NeighbourTable {
-  readonly netns: NetNamespace;
-  readonly #index = new PairTable();
-  readonly #entries: (Neighbour | null)[] = [];
-  readonly #free: number[] = [];
-  /** Live entries in the order in which they were made. */
-  readonly #all = new Set<Neighbour>();
-  /** Proxied addresses (`ip neigh add proxy`), per device. */
-  readonly proxies: { readonly ip: Ipv4; readonly out: InDevice | null }[] = [];
-  readonly #reachable = new WeakMap<NetDevice, { time: Ns; drawn: Ns; base: Ns; rng: Rng }>();
-  readonly #gcTimer: KernelTimer;
-  /** When neigh_forced_gc last ran; never at first. */
-  #lastFlush: Ns = Number.NEGATIVE_INFINITY;
-
-  constructor(netns: NetNamespace) {
-    this.netns = netns;
-    this.#gcTimer = new KernelTimer(netns.world.sim, () => this.#periodicGc());
-  }
-
-  /** Entries in the order in which they were made. */
-  entries(): Neighbour[] {
-    return [...this.#all];
-  }
-
-  get size(): number {
-    return this.#all.size;
-  }
-
-  /** The device's present reachable time: uniform in 0.5 .. 1.5 of its base, drawn every 300 s (neigh_rand_reach_time). */
-  reachableTime(out: InDevice): Ns {
-    const now = this.netns.world.sim.now;
-    const base = out.neigh.baseReachableTime;
-    let r = this.#reachable.get(out.dev);
-    if (r === undefined) {
-      r = { time: 0, drawn: -1, base: -1, rng: this.netns.world.rng(`${out.dev.label}/reachable-time`) };
-      this.#reachable.set(out.dev, r);
-    }
-    if (r.drawn < 0 || r.base !== base || now - r.drawn > REDRAW) {
-      r.time = base === 0 ? 0 : Math.floor(base / 2) + r.rng.below(base / 1_000_000) * 1_000_000;
-      r.drawn = now;
-      r.base = base;
-    }
-    return r.time;
-  }
-
-  lookup(out: InDevice, ip: Ipv4): Neighbour | null {
-    const at = this.#index.get(out.dev.index, ip);
-    return at === MISSING ? null : this.#entries[at]!;
-  }
-
-  /** The entry, made when missing; null when the table is full (gc_thresh3). */
-  create(out: InDevice, ip: Ipv4): Neighbour | null {
-    const known = this.lookup(out, ip);
-    if (known !== null) return known;
-    const values = this.netns.sysctl.ipv4;
-    if (this.#all.size >= values['neigh.default.gc_thresh2']) {
-      this.#forcedGc(this.#all.size >= values['neigh.default.gc_thresh3']);
-      if (this.#all.size >= values['neigh.default.gc_thresh3']) return null;
-    }
-    const entry = new Neighbour(this, out, ip);
-    this.#construct(entry);
-    const at = this.#free.pop() ?? this.#entries.length;
-    this.#entries[at] = entry;
-    this.#index.set(out.dev.index, ip, at);
-    this.#all.add(entry);
-    if (this.#all.size >= values['neigh.default.gc_thresh1'] && !this.#gcTimer.armed) {
-      this.#gcTimer.arm(this.#gcInterval);
-    }
-    return entry;
-  }
-
-  /** arp_constructor: what needs no resolution is NOARP from the start. */
-  #construct(entry: Neighbour): void {
-    const dev = entry.out.dev;
-    const set = (mac: Mac): void => {
-      entry.state = Nud.NOARP;
-      entry.mac = mac;
-      entry.macHi = macHi(mac);
-      entry.macLo = macLo(mac);
-    };
-    if (dev.kind === DeviceKind.LOOPBACK || isLoopbackIpv4(entry.ip)) set(MAC_ZERO);
-    else if (isMulticastIpv4(entry.ip)) set(0x01005e000000 + (entry.ip & 0x7fffff));
-    else if (dev.kind === DeviceKind.DUMMY) set(dev.mac);
-    else if (
-      entry.ip === IPV4_BROADCAST ||
-      this.netns.fib.local.lookup(entry.ip, entry.out)?.type === RouteType.BROADCAST
-    ) {
-      set(MAC_BROADCAST);
-    }
-  }
-
-  remove(entry: Neighbour): void {
-    const at = this.#index.get(entry.out.dev.index, entry.ip);
-    if (at === MISSING || this.#entries[at] !== entry) return;
-    this.#index.delete(entry.out.dev.index, entry.ip);
-    this.#entries[at] = null;
-    this.#free.push(at);
-    this.#all.delete(entry);
-    entry.kill();
-  }
-
-  /** neigh_ifdown / neigh_carrier_down / neigh_changeaddr: the device's entries go, permanent ones as the caller says. */
-  flushDevice(out: InDevice, keepPermanent: boolean): void {
-    for (const entry of this.entries()) {
-      if (entry.out !== out) continue;
-      if (keepPermanent && entry.state === Nud.PERMANENT) continue;
-      this.remove(entry);
-    }
-  }
-
-  /**
-   * neigh_forced_gc: down to gc_thresh2, the oldest first. What a timer works on (INCOMPLETE, REACHABLE, DELAY, PROBE) is in
-   * use; what changed within the last 5 s stays, unless it failed or needs no resolution. At most every 5 s, as it walks
-   * the whole table, except when the table is full.
-   */
-  #forcedGc(full: boolean): void {
-    const now = this.netns.world.sim.now;
-    if (!full && now <= this.#lastFlush + FLUSH_GAP) return;
-    this.#lastFlush = now;
-    let left = this.#all.size - this.netns.sysctl.ipv4['neigh.default.gc_thresh2'];
-    for (const entry of this.#all) {
-      if (left <= 0) return;
-      const { state } = entry;
-      if ((state & (IN_TIMER | Nud.PERMANENT)) !== 0) continue;
-      const worthless = (state & (Nud.FAILED | Nud.NOARP)) !== 0 || isMulticastIpv4(entry.ip);
-      if (!worthless && now - entry.updated <= FLUSH_GAP) continue;
-      this.remove(entry);
-      left--;
-    }
-  }
-
-  /**
-   * neigh_periodic_work: with gc_thresh1 entries or more, those that failed or were not used for gc_stale_time go. It runs
-   * every half of base_reachable_time; below the threshold it would do nothing, so the timer rests then.
-   */
-  #periodicGc(): void {
-    const values = this.netns.sysctl.ipv4;
-    if (this.#all.size < values['neigh.default.gc_thresh1']) return;
-    const now = this.netns.world.sim.now;
-    for (const entry of this.#all) {
-      const { state } = entry;
-      if ((state & (IN_TIMER | Nud.PERMANENT)) !== 0) continue;
-      const used = Math.max(entry.used, entry.confirmed);
-      if ((state & Nud.FAILED) !== 0 || now - used > entry.out.neigh.gcStaleTime) this.remove(entry);
-    }
-    if (this.#all.size >= values['neigh.default.gc_thresh1']) this.#gcTimer.arm(this.#gcInterval);
-  }
-
-  get #gcInterval(): Ns {
-    return this.netns.sysctl.neigh('default').baseReachableTime / 2;
-  }
-
-  dispose(): void {
-    this.#gcTimer.cancel();
-    for (const entry of this.#all) entry.release();
-  }
 }

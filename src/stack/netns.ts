@@ -19,7 +19,8 @@ import { InDevice, type InetAddress } from './in-device.ts';
 import { IpIdentification } from './ip-identification.ts';
 import { Reassembly } from './ip-reassembly.ts';
 import type { Machine } from './machine.ts';
-import { type Neighbour, NeighbourTable } from './neighbour.ts';
+import type { Neighbour } from './neighbour.ts';
+import { NeighbourTable } from './neighbour-table.ts';
 import { type DstKind, type PathException, RouteCache } from './route-cache.ts';
 import { InputRouter } from './route-input.ts';
 import { SNMP_NAMES } from './snmp.ts';
@@ -223,7 +224,6 @@ export class NetNamespace {
     }
     this.#addAddressRoutes(idev, ifa);
     this.fib.touch();
-    if (idev.dev.up && idev.arpNotify) announceAddresses(idev);
     return ifa;
   }
 

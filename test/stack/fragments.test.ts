@@ -99,6 +99,24 @@ describe('fragmentation and reassembly', () => {
     expect(net.close()).toBe(0);
   });
 
+  it('drops what repeats a part of one run, and takes it for an overlap across two', () => {
+    const { net, b, devB } = hosts();
+    const come = (id: number, at: number, length: number): void =>
+      devB.dev.receive(frameFromBytes(fragment(id, at, true, new Uint8Array(length))));
+    come(1, 0, 800);
+    come(1, 800, 800);
+    come(1, 400, 800);
+    expect([net.reasons(), b.reassembly.queues]).toEqual([['FRAG_REASM_DUPLICATE'], 1]);
+    // The second fragment came behind a third: two runs, though they touch.
+    come(2, 1600, 800);
+    come(2, 0, 800);
+    come(2, 800, 800);
+    come(2, 400, 800);
+    expect(net.reasons().slice(1)).toEqual(new Array(4).fill('FRAG_REASM_OVERLAP'));
+    expect(b.reassembly.queues).toBe(1);
+    expect(net.close()).toBe(0);
+  });
+
   it('refuses what would be longer than 65,535 bytes, and empty fragments', () => {
     const { net, devB } = hosts();
     devB.dev.receive(frameFromBytes(fragment(1, 65_528, false, new Uint8Array(800))));

@@ -194,6 +194,32 @@ describe('a hostile wire', () => {
     expect(s.sendTo(new Uint8Array(1), ip('10.1.9.9'), 9)).toBe(null);
   });
 
+  it('ARP of another format, about groups, or in conflict with our address changes nothing and gets no answer', () => {
+    const arp = (change: (v: DataView) => void, operation = 1, sender = '10.0.0.1', target = '10.0.0.2'): string[] => {
+      const bytes = new Uint8Array(42);
+      bytes.set([...TO_B, 8, 6, 0, 1, 8, 0, 6, 4, 0, operation, 2, 0, 0, 0, 0, 1]);
+      const v = new DataView(bytes.buffer);
+      v.setInt32(28, ip(sender));
+      v.setInt32(38, ip(target));
+      change(v);
+      return send(bytes);
+    };
+    expect(arp((v) => v.setUint16(14, 15))).toEqual(['ARP_INVALID']);
+    expect(arp((v) => v.setUint16(16, 0x86dd))).toEqual(['ARP_INVALID']);
+    for (const n of [0, 4, 5, 7, 255]) expect(arp((v) => v.setUint8(18, n))).toEqual(['ARP_INVALID']);
+    for (const n of [0, 3, 5, 16]) expect(arp((v) => v.setUint8(19, n))).toEqual(['ARP_INVALID']);
+    for (const n of [0, 3, 4, 8, 9]) expect(arp(() => {}, n)).toEqual(['ARP_INVALID']);
+    for (const target of ['224.0.0.1', '127.0.0.1'])
+      expect(arp(() => {}, 1, '10.0.0.1', target)).toEqual(['ARP_INVALID']);
+    // Our own address as the sender's, asked or announced; an announcement from another subnet; an answer nobody asked for.
+    expect(arp(() => {}, 1, '10.0.0.2', '10.0.0.2')).toEqual([]);
+    expect(arp(() => {}, 2, '10.0.0.2', '10.0.0.2')).toEqual([]);
+    expect(arp(() => {}, 1, '192.168.7.7', '192.168.7.7')).toEqual([]);
+    expect(arp(() => {}, 2, '10.0.0.77', '10.0.0.2')).toEqual([]);
+    expect(b.neighbours.size).toBe(0);
+    expect(net.seen('b/eth0', 'out')).toEqual([]);
+  });
+
   it('options of length 0, 1 or over the header get a parameter problem, source routes a drop', () => {
     expect(send(packet({ options: [7, 0, 0, 0] }))).toEqual(['IP_OPTION_INVALID']);
     expect(send(packet({ options: [7, 1, 0, 0] }))).toEqual(['IP_OPTION_INVALID']);
