@@ -57,7 +57,8 @@ export function frameLine(frame: ObservedFrame): string {
 export function dropLine(drop: ObservedDrop): string {
   const reason = `${dropReasonName(drop.reason)}: ${dropReasonText(drop.reason)}`;
   const packet = drop.packetId === 0 ? '' : `, packet ${drop.packetId}`;
-  return `dropped at ${drop.where} (${reason}${packet}): ${bytesLine(drop.bytes, drop.time)}`;
+  const what = drop.bytes.length === 0 ? formatTime(drop.time) : bytesLine(drop.bytes, drop.time);
+  return `dropped at ${drop.where} (${reason}${packet}): ${what}`;
 }
 
 /** IPv4 from the first byte: a packet that was dropped above the link layer. */

@@ -2,8 +2,8 @@
 // capture's (capture/tap.ts); it stands outside it and copies frames, so that they can be dissected afterwards, when
 // somebody asks.
 //
-// Limits: FRAMES_MAX frames and BYTES_MAX bytes are kept, DROPS_MAX drops in detail; beyond them counting goes on where it
-// can, and what can no longer be judged says so.
+// Limits: FRAMES_MAX frames and BYTES_MAX bytes are kept, DROPS_MAX drops, the first of them with their bytes; beyond them what
+// can no longer be judged says so.
 
 import { DropReason } from '../base/drop-reason.ts';
 import { matchesLabel } from '../capture/glob.ts';
@@ -23,7 +23,10 @@ import { type Dissection, dissectFrame } from '../wire/dissect.ts';
 /** Choices: some hundred megabytes of memory. */
 const FRAMES_MAX = 500_000;
 const BYTES_MAX = 256 * 1024 * 1024;
-const DROPS_MAX = 10_000;
+const DROPS_MAX = 1_000_000;
+/** Drops whose bytes are kept, for reports. Choice. */
+const DROPS_SHOWN_MAX = 10_000;
+const NO_BYTES = new Uint8Array(0);
 
 export type FrameDirection = 'in' | 'out';
 
@@ -85,7 +88,7 @@ export class Observation implements Observer {
   readonly world: World;
   readonly frames: ObservedFrame[] = [];
   readonly drops: ObservedDrop[] = [];
-  /** Drops that are not kept in detail. */
+  /** Drops that are not kept. */
   dropsBeyond = 0;
   /** Frames that are not kept. */
   framesBeyond = 0;
@@ -146,7 +149,7 @@ export class Observation implements Observer {
       reason,
       where: dev === null ? where : dev.label,
       packetId: framePacketId[frame]!,
-      bytes: frameBytes(frame),
+      bytes: this.drops.length < DROPS_SHOWN_MAX ? frameBytes(frame) : NO_BYTES,
     });
   }
 

@@ -47,11 +47,28 @@ const FIELDS = [
   'icmp.seq',
   'icmp.mtu',
   'icmp.redir_gw',
+  'icmp.pointer',
   'udp.srcport',
   'udp.dstport',
   'udp.length',
   'udp.checksum',
   'udp.checksum.status',
+  'tcp.srcport',
+  'tcp.dstport',
+  'tcp.len',
+  'tcp.seq_raw',
+  'tcp.ack_raw',
+  'tcp.hdr_len',
+  'tcp.flags',
+  'tcp.flags.fin',
+  'tcp.flags.syn',
+  'tcp.flags.reset',
+  'tcp.flags.push',
+  'tcp.flags.ack',
+  'tcp.window_size_value',
+  'tcp.checksum',
+  'tcp.checksum.status',
+  'tcp.options.mss_val',
   'vxlan.flags',
   'vxlan.vni',
   'data.data',
@@ -63,10 +80,11 @@ const EITHER: ReadonlyMap<string, readonly string[]> = new Map([
   ['ip.addr', ['ip.src', 'ip.dst']],
   ['eth.addr', ['eth.src', 'eth.dst']],
   ['udp.port', ['udp.srcport', 'udp.dstport']],
+  ['tcp.port', ['tcp.srcport', 'tcp.dstport']],
 ]);
 
 /** Layers: with true the frame must have it, with false it must not. */
-const LAYERS = ['eth', 'vlan', 'arp', 'ip', 'icmp', 'udp', 'vxlan', 'data'] as const;
+const LAYERS = ['eth', 'vlan', 'arp', 'ip', 'icmp', 'udp', 'tcp', 'vxlan', 'data'] as const;
 
 /** Every name that a filter may use. */
 export const FILTER_NAMES: readonly string[] = [...LAYERS, ...EITHER.keys(), ...FIELDS];
