@@ -62,7 +62,8 @@ export abstract class ProbeMethod {
   abstract close(): void;
 
   protected get mode(): PathMtuDiscovery {
-    return this.o.dontFragment ? PathMtuDiscovery.DO : PathMtuDiscovery.DONT;
+    // -F wants DF on every probe, whatever has been learnt of the path meanwhile.
+    return this.o.dontFragment ? PathMtuDiscovery.PROBE : PathMtuDiscovery.DONT;
   }
 
   protected answer(probe: Probe, from: Ipv4 | null, mark: string | null): void {

@@ -24,6 +24,16 @@ describe('traceroute', () => {
   });
 });
 
+describe('traceroute -F', () => {
+  it('goes on sending probes that the path has said it cannot carry', async () => {
+    const output = await lab(`
+ip -n r link set r1 mtu 1300; ip -n b link set eth0 mtu 1300
+ip netns exec a traceroute -n -F -q 1 10.9.1.1 1400; ip netns exec a nstat -as UdpOutDatagrams`);
+    expect(output).toContain('!F-1300');
+    expect(output).toMatch(/UdpOutDatagrams\s+16 /);
+  });
+});
+
 describe('udpsend', () => {
   const sending = 'udpsend.py 10.79.0.1 9 --sizes 1 --wait 2 --gap 0';
   const took = async (options: string): Promise<number> => {
