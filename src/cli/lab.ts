@@ -45,6 +45,7 @@ export function registerLab(program: Command): void {
 
 async function lab(path: string, options: LabCommandOptions): Promise<void> {
   const { Lab, describeEnd } = await import('../shell/lab.ts');
+  const { kept } = await import('../shell/output.ts');
   const { LabInputError } = await import('../shell/lab-files.ts');
   const { DEFAULT_MAX_EVENTS, DEFAULT_MAX_TIME, RunEnd } = await import('../shell/runner.ts');
   const { CaptureOutputError } = await import('../capture/sink.ts');
@@ -64,11 +65,11 @@ async function lab(path: string, options: LabCommandOptions): Promise<void> {
     ...limits,
     streams: {
       out: (text) => {
-        if (options.json === true) stdout += text;
+        if (options.json === true) stdout = kept(stdout, text);
         else emit(process.stdout, text);
       },
       err: (text) => {
-        if (options.json === true) stderr += text;
+        if (options.json === true) stderr = kept(stderr, text);
         else emit(process.stderr, text);
       },
     },

@@ -6,7 +6,7 @@ import type { CaptureOutput, CaptureSummary, Recorder } from '../capture/recorde
 import { buildCluster, type Cluster } from '../kube/cluster.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
 import { MachineShell } from '../shell/machine-shell.ts';
-import { Collected, type Streams } from '../shell/output.ts';
+import { Collected, kept, type Streams } from '../shell/output.ts';
 import { Killed, type Process } from '../shell/process.ts';
 import { DEFAULT_MAX_EVENTS, DEFAULT_MAX_TIME, RunEnd } from '../shell/runner.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
@@ -135,7 +135,13 @@ export class ScenarioRun {
     const devices: NetDevice[] = [];
     const capture = (dev: NetDevice, patterns: readonly string[]): void => {
       if (recorder === null || dev.kind === DeviceKind.LOOPBACK || !matchesLabel(patterns, dev.label)) return;
-      if (recorder.attach(dev)) captured.add(dev);
+      try {
+        if (recorder.attach(dev)) captured.add(dev);
+      } catch (error) {
+        // One of many files cannot be made: those that are there are ended properly.
+        recorder.close();
+        throw error;
+      }
     };
     this.cluster = buildCluster(this.world, scenario.cluster, {
       onDevice: (dev) => {
@@ -256,7 +262,7 @@ export class ScenarioRun {
   /** Keeps what a step prints, and hands it on. */
   #streams({ step, output }: Progressing): Streams {
     const write = (stream: 'stdout' | 'stderr') => (text: string) => {
-      output[stream] += text;
+      output[stream] = kept(output[stream], text);
       this.#options.onOutput?.(step, stream, text);
     };
     return { out: write('stdout'), err: write('stderr') };

@@ -20,6 +20,17 @@ export class Collected implements Streams {
   }
 }
 
+/** Characters of a program's output that are kept to be judged or reported, each stream. Choice: a person reads less. */
+export const KEPT_MAX = 16 * 1024 * 1024;
+const CUT = `\n[more than ${KEPT_MAX} characters: the rest is not kept]\n`;
+
+/** What is kept of an output so far, with what comes now; cut, and said so, at KEPT_MAX. */
+export function kept(before: string, text: string): string {
+  if (before.length + text.length <= KEPT_MAX) return before + text;
+  if (before.length > KEPT_MAX) return before;
+  return before + text.slice(0, KEPT_MAX - before.length) + CUT;
+}
+
 /** Both streams into one, in the order in which they are written (2>&1). */
 export function merged(streams: Streams): Streams {
   return { out: (text) => streams.out(text), err: (text) => streams.out(text) };
