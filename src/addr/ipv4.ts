@@ -14,7 +14,6 @@ export interface Ipv4Prefix {
   readonly length: number;
 }
 
-export const IPV4_ANY: Ipv4 = 0;
 export const IPV4_BROADCAST: Ipv4 = -1;
 export const IPV4_LOOPBACK: Ipv4 = 0x7f000001;
 

@@ -83,6 +83,23 @@ export class DelayLine {
   }
 }
 
+/** Delay lines that runUntil looks at for each event; a choice. Cables that change their latency all the time pass it. */
+const LINES_MAX = 32;
+
+/** A delay line beyond LINES_MAX: the same order of events, by way of the heap. */
+class HeapLine extends DelayLine {
+  readonly #owner: Sim;
+
+  constructor(sim: Sim, delay: Ns) {
+    super(sim, delay);
+    this.#owner = sim;
+  }
+
+  override push(receiver: FrameReceiver, frame: number): void {
+    this.#owner.deliverAt(this.#owner.now + this.delay, receiver, frame);
+  }
+}
+
 /** A timer with identity, like the kernel's timer_list: armed at most once, may be re-armed and cancelled at any time. */
 export class Timer {
   readonly #sim: Sim;
@@ -138,15 +155,15 @@ export class Sim {
   readonly #lines: DelayLine[] = [];
   readonly #heap: HeapSlot[] = [];
 
-  /** The delay line for a constant delay: the same object for the same delay. */
+  /** The delay line for a constant delay: the same object for the same delay, for the first LINES_MAX delays. */
   line(delay: Ns): DelayLine {
     assert(Number.isInteger(delay) && delay >= 0, 'a delay is a whole number of nanoseconds, 0 or more');
     let line = this.#lines.find((l) => l.delay === delay);
-    if (line === undefined) {
-      // Beyond a few dozen distinct delays scanning their heads would cost more than the heap saves.
-      line = new DelayLine(this, delay);
-      this.#lines.push(line);
-    }
+    if (line !== undefined) return line;
+    // Beyond a few dozen distinct delays scanning their heads would cost more than the heap saves.
+    if (this.#lines.length >= LINES_MAX) return new HeapLine(this, delay);
+    line = new DelayLine(this, delay);
+    this.#lines.push(line);
     return line;
   }
 

@@ -105,7 +105,10 @@ export class FibTable {
     this.id = id;
   }
 
-  /** The route of the longest matching prefix with the lowest metric whose device may be used; null when none. */
+  /**
+   * The route of the longest matching prefix with the lowest metric whose device may be used; null when none. Look-ups are
+   * for TOS 0 (route-cache.ts keys on the destination alone), so a route for another TOS is kept and shown, never taken.
+   */
   lookup(destination: Ipv4, out: InDevice | null = null): Route | null {
     const lengths = this.#lengths;
     for (let i = 0; i < lengths.length; i++) {
@@ -115,6 +118,7 @@ export class FibTable {
       const chain = this.#chains[at]!;
       for (let j = 0; j < chain.length; j++) {
         const route = chain[j]!;
+        if (route.tos !== 0) continue;
         const dev = route.nexthop.out;
         if (out !== null && dev !== out) continue;
         if (dev !== null && !dev.dev.carrier && dev.ignoresLinkdown && route.type === RouteType.UNICAST) continue;

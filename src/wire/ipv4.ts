@@ -8,7 +8,6 @@
 // frag: 0x8000 reserved, 0x4000 DF, 0x2000 MF, low 13 bits the offset in units of 8 bytes.
 
 export const IPV4_HEADER = 20;
-export const IPV4_MAX_HEADER = 60;
 export const IPV4_VHL = 0;
 export const IPV4_TOS = 1;
 export const IPV4_LENGTH = 2;
@@ -20,7 +19,6 @@ export const IPV4_CHECKSUM = 10;
 export const IPV4_SOURCE = 12;
 export const IPV4_DESTINATION = 16;
 
-export const IPV4_RB = 0x8000;
 export const IPV4_DF = 0x4000;
 export const IPV4_MF = 0x2000;
 export const IPV4_OFFSET = 0x1fff;

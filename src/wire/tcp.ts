@@ -9,7 +9,6 @@
 // off: the high four bits count the header in units of 4 bytes.
 
 export const TCP_HEADER = 20;
-export const TCP_MAX_HEADER = 60;
 export const TCP_SOURCE = 0;
 export const TCP_DESTINATION = 2;
 export const TCP_SEQUENCE = 4;

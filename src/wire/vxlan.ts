@@ -8,7 +8,6 @@
 // flags 0x08 (I): the VNI is valid. Reserved bits are sent as zero and ignored on receipt. The inner frame has no FCS.
 
 export const VXLAN_HEADER = 8;
-export const VXLAN_FLAGS = 0;
 export const VXLAN_VNI = 4;
 export const VXLAN_FLAG_VNI = 0x08;
 

@@ -57,6 +57,25 @@ describe('order of events', () => {
     expect(sim.now).toBe(5);
   });
 
+  it('beyond the delays that have a line of their own the order is the same, and the number of lines stays', () => {
+    const sim = new Sim();
+    const log = new Log(sim);
+    const wanted: { time: number; frame: number }[] = [];
+    for (let frame = 0; frame < 1000; frame++) {
+      const delay = (frame * 37) % 101;
+      sim.line(delay).push(log, frame);
+      wanted.push({ time: sim.now + delay, frame });
+      if (frame % 100 === 0) sim.runUntil(sim.now + 3);
+    }
+    sim.runUntil(1000);
+    expect(log.lines).toEqual(wanted.sort((a, b) => a.time - b.time).map((w) => `${w.time}:${w.frame}`));
+    expect(sim.lineCount).toBe(32);
+    const released: number[] = [];
+    for (const delay of [1, 97]) sim.line(delay).push(log, delay);
+    sim.drain((frame) => released.push(frame));
+    expect(released.sort((a, b) => a - b)).toEqual([1, 97]);
+  });
+
   it('a delay line keeps its order through growth', () => {
     const sim = new Sim();
     const log = new Log(sim);

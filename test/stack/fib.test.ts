@@ -73,6 +73,17 @@ describe('FibTable', () => {
   });
 });
 
+it('a route for another TOS is listed and never taken', () => {
+  const table = new FibTable(Table.MAIN);
+  const plain = new Route(Table.MAIN, spec(ip('10.0.0.0'), 8, 5));
+  const other = new Route(Table.MAIN, { ...spec(ip('10.0.0.0'), 8, 0), tos: 0x10 });
+  table.insert(other);
+  expect(table.lookup(ip('10.1.1.1'))).toBe(null);
+  table.insert(plain);
+  expect(table.lookup(ip('10.1.1.1'))).toBe(plain);
+  expect(table.routes()).toEqual([other, plain]);
+});
+
 describe('the route cache', () => {
   it('says what a fresh look-up says, through every change', () => {
     const net = new Net();
