@@ -19,7 +19,7 @@ import { IcmpType } from '../wire/icmp.ts';
 import { icmpErrorText } from './icmp-text.ts';
 import type { PingOptions } from './ping-options.ts';
 import { PingStatistics, roundTripText } from './ping-statistics.ts';
-import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
+import { Program, type ProgramHost, SEND_INTERVAL, WAKE_LATENCY } from './program.ts';
 
 /** MININTERVAL, ms: shorter waits are polled for. */
 const MIN_INTERVAL_MS = 10;
@@ -167,9 +167,12 @@ export class Ping extends Program {
         this.#finish();
         return;
       }
-      let nextMs: number;
-      do nextMs = this.#scheduleExit(this.#pinger());
-      while (nextMs <= 0);
+      const nextMs = this.#scheduleExit(this.#pinger());
+      if (nextMs <= 0) {
+        // The next request is due at once, but sending takes its time: an answer may be there before.
+        this.after(SEND_INTERVAL, () => this.#loop());
+        return;
+      }
       if (this.#drain()) continue;
       this.#waiting = true;
       if (adaptive || nextMs < Math.max(this.#intervalMs, MIN_INTERVAL_MS)) {

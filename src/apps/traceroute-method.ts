@@ -108,6 +108,8 @@ function fill(length: number, from: number): Uint8Array {
 export class UdpMethod extends ProbeMethod {
   protected readonly oneSocket = false;
   readonly #sockets = new Map<Probe, UdpSocket>();
+  /** Ports count the probes that were sent: with -f the first one has the first port. */
+  #sent = 0;
 
   send(probe: Probe): string | null {
     const { destination, source, tos, length, first } = this.o;
@@ -121,7 +123,7 @@ export class UdpMethod extends ProbeMethod {
     socket.pathMtuDiscovery = this.mode;
     socket.tos = tos;
     socket.ttl = probe.ttl;
-    const port = (first + probe.index) & 0xffff;
+    const port = (first + this.#sent++) & 0xffff;
     const connected = socket.connect(destination, port);
     if (connected !== null) {
       socket.close();
@@ -156,6 +158,7 @@ export class IcmpMethod extends ProbeMethod {
   protected readonly oneSocket = true;
   readonly #socket: PingSocket;
   readonly #bySequence = new Map<number, Probe>();
+  readonly #sequences = new Map<Probe, number>();
 
   constructor(netns: NetNamespace, options: MethodOptions, pid: number, onAnswer: () => void) {
     super(netns, options, onAnswer);
@@ -184,8 +187,9 @@ export class IcmpMethod extends ProbeMethod {
   }
 
   send(probe: Probe): string | null {
-    const sequence = (this.o.first + probe.index) & 0xffff;
+    const sequence = (this.o.first + this.#sequences.size) & 0xffff;
     this.#bySequence.set(sequence, probe);
+    this.#sequences.set(probe, sequence);
     this.#socket.ttl = probe.ttl;
     // The pattern runs over the ICMP header too.
     const data = fill(this.o.length - IPV4_HEADER - UDP_HEADER, UDP_HEADER);
@@ -194,7 +198,7 @@ export class IcmpMethod extends ProbeMethod {
   }
 
   forget(probe: Probe): void {
-    this.#bySequence.delete((this.o.first + probe.index) & 0xffff);
+    this.#bySequence.delete(this.#sequences.get(probe) ?? -1);
   }
 
   close(): void {

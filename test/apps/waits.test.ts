@@ -24,6 +24,15 @@ describe('traceroute', () => {
   });
 });
 
+describe('traceroute -f', () => {
+  it('counts ports from the first probe that is sent', async () => {
+    const output = await lab(`
+ip netns exec b udpecho.py 33434 & sleep 0.2
+ip netns exec a traceroute -n -f 2 -m 2 -q 1 10.9.1.1 >/dev/null; ip netns exec b nstat -as UdpInDatagrams; kill $!`);
+    expect(output).toMatch(/UdpInDatagrams\s+1 /);
+  });
+});
+
 describe('traceroute -F', () => {
   it('goes on sending probes that the path has said it cannot carry', async () => {
     const output = await lab(`
