@@ -1,6 +1,9 @@
 // Commands about the machine, and commands that only run another: uname, hostname, whoami, id, which, sudo, nohup, nice,
 // stdbuf, python3.
 
+import { formatIpv4 } from '../addr/ipv4.ts';
+import { clusterOf } from '../kube/cluster.ts';
+import { Scope } from '../stack/fib.ts';
 import type { ShellCommand, ShellContext } from './command.ts';
 import type { CommandContext } from './command-context.ts';
 
@@ -15,12 +18,19 @@ const UNAME = {
   o: 'GNU/Linux',
 } as const;
 
+/** A pod is named by its sandbox's UTS namespace, a pod in the host's network and everything else by the machine. */
+function hostName({ machine, netns }: ShellContext): string {
+  if (netns === machine.root) return machine.name;
+  for (const pod of clusterOf(machine.world)?.pods.values() ?? []) if (pod.netns === netns) return pod.spec.name;
+  return machine.name;
+}
+
 async function uname(args: readonly string[], ctx: ShellContext): Promise<number> {
   const letters = args.length === 0 ? 's' : args.map((a) => a.replace(/^-/, '')).join('');
   const all = letters.includes('a');
   const fields: string[] = [];
   for (const letter of ['s', 'n', 'r', 'v', 'm', 'p', 'i', 'o'] as const) {
-    const value = letter === 'n' ? ctx.machine.name : UNAME[letter];
+    const value = letter === 'n' ? hostName(ctx) : UNAME[letter];
     if (all ? value !== 'unknown' : letters.includes(letter)) fields.push(value);
   }
   ctx.out(`${fields.join(' ')}\n`);
@@ -28,14 +38,41 @@ async function uname(args: readonly string[], ctx: ShellContext): Promise<number
 }
 
 async function hostname(args: readonly string[], ctx: ShellContext): Promise<number> {
-  const name = args.find((a) => !a.startsWith('-'));
-  if (name !== undefined) {
+  const letters = args.filter((a) => a.startsWith('-')).map((a) => HOSTNAME_OPTIONS.get(a) ?? a.slice(1));
+  const unknown = letters.find((l) => !/^[siIf]$/.test(l));
+  if (unknown !== undefined) {
+    ctx.err(`hostname: podwire has the options -s, -f, -i and -I, not -${unknown}\n`);
+    return 1;
+  }
+  if (args.length > letters.length) {
     ctx.err('hostname: the name of an emulated machine cannot be changed\n');
     return 1;
   }
-  ctx.out(`${ctx.machine.name}\n`);
+  const addresses = ctx.netns
+    .inDevices()
+    .flatMap((d) => (d.dev.up ? d.addresses : []))
+    .filter((a) => a.scope !== Scope.HOST)
+    .map((a) => formatIpv4(a.local));
+  if (letters.includes('I')) ctx.out(`${addresses.map((a) => `${a} `).join('')}\n`);
+  else if (!letters.includes('i')) ctx.out(`${hostName(ctx)}\n`);
+  else if (addresses[0] !== undefined) {
+    // What the kubelet writes into a pod's /etc/hosts, and an installer into a node's: the first address that is not lo's.
+    ctx.out(`${addresses[0]}\n`);
+  } else {
+    ctx.err('hostname: Name or service not known\n');
+    return 1;
+  }
   return 0;
 }
+
+/** Long options of net-tools' hostname, by the letter that means the same. */
+const HOSTNAME_OPTIONS: ReadonlyMap<string, string> = new Map([
+  ['--short', 's'],
+  ['--fqdn', 'f'],
+  ['--long', 'f'],
+  ['--ip-address', 'i'],
+  ['--all-ip-addresses', 'I'],
+]);
 
 async function which(args: readonly string[], context: ShellContext): Promise<number> {
   const ctx = context as CommandContext;
@@ -102,7 +139,7 @@ async function python(args: readonly string[], ctx: ShellContext): Promise<numbe
 
 export const systemCommands: readonly ShellCommand[] = [
   { name: 'uname', summary: 'names the emulated kernel', run: uname },
-  { name: 'hostname', summary: 'names the machine', run: hostname },
+  { name: 'hostname', summary: 'names the machine or the pod, -i its address', run: hostname },
   {
     name: 'whoami',
     summary: 'root',

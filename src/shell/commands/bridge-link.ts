@@ -4,7 +4,7 @@ import { bridgeOf } from '../../link/bridge.ts';
 import type { BridgePort } from '../../link/bridge-port.ts';
 import type { NetDevice } from '../../link/device.ts';
 import { vethPeer } from '../../link/veth.ts';
-import { linkFlags } from '../../stack/link-control.ts';
+import { linkFlags, namespaceOf } from '../../stack/link-control.ts';
 import { netlinkErrorText, refuse } from '../../stack/netlink-error.ts';
 import { type PortChange, readPortChange } from './bridge-settings.ts';
 import { Arguments, CommandFailure, EXIT_USAGE, matches, usageError } from './ip-arguments.ts';
@@ -83,7 +83,8 @@ function printPort(call: IpCall, p: Printer, port: BridgePort): void {
   const { dev, bridge } = port;
   p.put('ifindex', dev.index, `${dev.index}: `);
   const peer = vethPeer(dev);
-  if (peer === null) p.put('ifname', dev.name, `${dev.name}: `);
+  // As in `ip link`: a cable to another machine makes it a network card.
+  if (peer === null || namespaceOf(call.machine, peer) === null) p.put('ifname', dev.name, `${dev.name}: `);
   else {
     // The command looks the peer's index up in this namespace, wherever the peer is.
     const link = call.netns.deviceByIndex(peer.index)?.name ?? `if${peer.index}`;

@@ -19,7 +19,7 @@ import type { IpCall } from './ip-call.ts';
 import { printLinkDetails } from './ip-link-details.ts';
 import type { Printer } from './ip-printer.ts';
 
-/** The other end of a veth and the namespace that holds it. */
+/** The other end of a veth and the namespace of this machine that holds it. */
 export interface LinkPeer {
   readonly dev: NetDevice;
   /** null: the same namespace */
@@ -30,6 +30,8 @@ export function linkPeer(call: IpCall, dev: NetDevice): LinkPeer | null {
   const peer = vethPeer(dev);
   if (peer === null) return null;
   const netns = namespaceOf(call.machine, peer);
+  // A cable to another machine: to this kernel the device is a network card, of which the far end is not known.
+  if (netns === null) return null;
   return { dev: peer, netns: netns === call.netns ? null : netns };
 }
 

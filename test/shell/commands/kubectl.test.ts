@@ -119,3 +119,45 @@ describe('kubectl exec', () => {
     expect([none, bare, command, flag, verb].map((s) => s!.exit)).toEqual([1, 1, 1, 1, 1]);
   });
 });
+
+describe('what a node and a pod call themselves', () => {
+  it('gives a pod its own name and address, and a node its own', async () => {
+    const steps = [
+      'run: kubectl exec web -- hostname',
+      "run: kubectl exec -n prod web -- sh -c 'hostname; uname -n'",
+      'run: kubectl exec web -- hostname -i',
+      'run: kubectl exec web -- hostname -I',
+      'run: hostname, on: node-2',
+      'run: hostname -i, on: node-2',
+      'run: uname -n, on: node-1',
+      'run: hostname, expect: {stdout: {equals: workstation}}',
+    ];
+    const text = `${HEAD}steps:\n${steps.map((s) => `  - {${s}}\n`).join('')}`;
+    const { scenario, problems } = loadScenario(text, 'test.yaml');
+    expect(problems).toEqual([]);
+    const result = await runScenario(scenario!, { capture: null, overwrite: false });
+    expect(result.steps.map((s) => s.stdout)).toEqual([
+      'web\n',
+      'web\nweb\n',
+      '10.244.1.2\n',
+      '10.244.1.2 \n',
+      'node-2\n',
+      '10.0.1.2\n',
+      'node-1\n',
+      'workstation\n',
+    ]);
+  });
+
+  it('shows the card of a node without a far end, and a veth of a pod with one', async () => {
+    const steps = ['ip -o link show eth0', 'ip -j link show eth0', 'ip -o link show type veth', 'ip -br addr'];
+    const text = `${HEAD}steps:\n${steps.map((s) => `  - {run: ${s}, on: node-1}\n`).join('')}`;
+    const { scenario } = loadScenario(text, 'test.yaml');
+    const result = await runScenario(scenario!, { capture: null, overwrite: false });
+    const [one, json, veths, brief] = result.steps.map((s) => s.stdout);
+    expect(one).toMatch(/^\d+: eth0: </);
+    expect(JSON.parse(json!)[0]).not.toHaveProperty('link');
+    expect(JSON.parse(json!)[0]).not.toHaveProperty('link_index');
+    expect(veths).toMatch(/veth[0-9a-f]+@if\d+: /);
+    expect(brief).toMatch(/^eth0 +UP +10\.0\.1\.1\/24/m);
+  });
+});
