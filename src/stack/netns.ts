@@ -6,7 +6,7 @@ import { type Ipv4, maskIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
 import { bridgeOf } from '../link/bridge.ts';
 import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
-import { type Frame, frameEnd, freeFrame } from '../link/frame.ts';
+import { type Frame, freeFrame } from '../link/frame.ts';
 import { createLoopback } from '../link/loopback.ts';
 import type { HookChain } from '../netfilter/hook.ts';
 import type { Ns } from '../sim/sim.ts';
@@ -359,12 +359,12 @@ export class NetNamespace {
     linkFailure(this, frame, out);
   }
 
-  /** Keeps a frame for `delay`, then hands it to `then`; the world's end frees it. */
+  /** Keeps a frame for `delay`, then hands it to `then`; the end of the namespace frees it. */
   hold(frame: Frame, delay: Ns, then: (frame: Frame) => void): void {
     this.#held.add(frame);
     this.world.sim.after(delay, () => {
-      this.#held.delete(frame);
-      then(frame);
+      // Not held any more: the namespace went meanwhile, and the frame with it.
+      if (this.#held.delete(frame)) then(frame);
     });
   }
 
@@ -376,7 +376,7 @@ export class NetNamespace {
     }
     this.neighbours.dispose();
     this.reassembly.dispose();
-    for (const frame of this.#held) if (frameEnd[frame]! > 0) freeFrame(frame);
+    for (const frame of this.#held) freeFrame(frame);
     this.#held.clear();
   }
 }

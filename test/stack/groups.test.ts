@@ -77,6 +77,26 @@ describe('one to many', () => {
     expect(net.reasons().filter((r) => r.startsWith('IP_MARTIAN'))).toEqual(['IP_MARTIAN_SOURCE']);
   });
 
+  it('what waits for its time in a namespace that goes ends with it', () => {
+    a.sysctl.set('net.ipv4.ip_forward', '1');
+    a.sysctl.set('net.ipv4.conf.eth0.proxy_arp', '1');
+    net.cable(
+      { netns: a, name: 'eth1', address: '10.0.7.1/24', mac: '02:00:00:00:07:01' },
+      { netns: net.host('c'), address: '10.0.7.2/24', mac: '02:00:00:00:07:02' },
+    );
+    net.route(b, '10.0.7.0/24', { dev: devB });
+    new UdpSocket(b).sendTo(new Uint8Array(1), ip('10.0.7.2'), 9);
+    listener(a);
+    const s = new UdpSocket(a);
+    s.broadcast = true;
+    net.run(0.000_01);
+    s.sendTo(new Uint8Array(5), ip('10.0.0.255'), 9);
+    expect(a.proxyQueue).toBe(1);
+    net.machine.deleteNamespace('a');
+    net.run(5);
+    expect(net.seen('a/eth0', 'out').filter((l) => l.includes('10.0.7.2 is-at'))).toEqual([]);
+  });
+
   it('a socket bound to a device hears that device only', () => {
     const got = listener(b, b.loopback);
     const s = new UdpSocket(a);
