@@ -62,6 +62,8 @@ export function updateRedirect(netns: NetNamespace, destination: Ipv4, gateway: 
   e.gateway = gateway;
   e.expires = netns.world.sim.now + GC_TIMEOUT;
   netns.fib.touch();
+  // Cached answers hold the gateway: they are asked anew when it is no longer to be followed.
+  netns.world.sim.after(GC_TIMEOUT, () => netns.fib.touch());
 }
 
 /** `ip route flush cache`. */

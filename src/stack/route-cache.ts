@@ -67,7 +67,8 @@ export class Dst {
     this.route = route;
     this.kind = kindOf(route, destination, out);
     this.exception = this.kind === DstKind.UNICAST ? (netns.pathExceptions.get(destination) ?? null) : null;
-    const redirect = this.exception?.gateway ?? 0;
+    const e = this.exception;
+    const redirect = e !== null && netns.world.sim.now < e.expires ? e.gateway : 0;
     // __mkroute_output: groups and the limited broadcast use a route's device, never its gateway.
     const own = this.kind === DstKind.UNICAST ? (route?.nexthop.gateway ?? 0) : 0;
     const gateway = redirect !== 0 ? redirect : own;

@@ -214,9 +214,11 @@ export class UdpSocket {
     return e;
   }
 
-  /** IP_MTU: the path MTU to the connected peer. */
+  /** IP_MTU: the path MTU to the connected peer; 0 without one, or without a route to it (ENOTCONN). */
   get pathMtu(): number {
-    return this.remotePort === 0 ? 0 : this.#route(this.remoteAddress).mtu(this.netns);
+    if (this.remotePort === 0) return 0;
+    const dst = this.#route(this.remoteAddress);
+    return dst.out === null ? 0 : dst.mtu(this.netns);
   }
 
   close(): void {

@@ -156,7 +156,7 @@ describe('forwarding', () => {
     expect(net.notes.some((n) => n.includes('rp_filter=2') && n.includes('no route back'))).toBe(true);
   });
 
-  it('sends a redirect when a better first hop is on the same link, and the sender follows it', () => {
+  it('sends a redirect when a better first hop is on the same link', () => {
     const other = net.host('other', { 'net.ipv4.ip_forward': '1' });
     // A second router on the pod's subnet, reached over the same device of node.
     net.route(node, '10.77.0.0/24', { gateway: '10.1.0.2', dev: nodeIn });
