@@ -4,12 +4,12 @@ import { bridgeOf } from '../../link/bridge.ts';
 import type { BridgePort } from '../../link/bridge-port.ts';
 import type { NetDevice } from '../../link/device.ts';
 import { vethPeer } from '../../link/veth.ts';
-import { linkFlags, namespaceOf } from '../../stack/link-control.ts';
+import { linkFlags } from '../../stack/link-control.ts';
 import { netlinkErrorText, refuse } from '../../stack/netlink-error.ts';
 import { type PortChange, readPortChange } from './bridge-settings.ts';
 import { Arguments, CommandFailure, EXIT_USAGE, matches, usageError } from './ip-arguments.ts';
 import type { IpCall } from './ip-call.ts';
-import { portStateName } from './ip-link-details.ts';
+import { isCard, portStateName } from './ip-link-details.ts';
 import type { Printer } from './ip-printer.ts';
 
 const USAGE = `Usage: bridge link set dev NAME [ FLAG { on | off } ] ... [ state STATE ] [ cost N ] [ priority N ]
@@ -83,8 +83,7 @@ function printPort(call: IpCall, p: Printer, port: BridgePort): void {
   const { dev, bridge } = port;
   p.put('ifindex', dev.index, `${dev.index}: `);
   const peer = vethPeer(dev);
-  // As in `ip link`: a cable to another machine makes it a network card.
-  if (peer === null || namespaceOf(call.machine, peer) === null) p.put('ifname', dev.name, `${dev.name}: `);
+  if (peer === null || isCard(call, dev)) p.put('ifname', dev.name, `${dev.name}: `);
   else {
     // The command looks the peer's index up in this namespace, wherever the peer is.
     const link = call.netns.deviceByIndex(peer.index)?.name ?? `if${peer.index}`;

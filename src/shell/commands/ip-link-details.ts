@@ -6,9 +6,11 @@ import { type Mac, macHi, macLo } from '../../addr/mac.ts';
 import { type Bridge, bridgeOf } from '../../link/bridge.ts';
 import { type BridgePort, PortState } from '../../link/bridge-port.ts';
 import { DeviceKind, type NetDevice } from '../../link/device.ts';
+import { vethPeer } from '../../link/veth.ts';
 import { type Vxlan, vxlanOf } from '../../overlay/vxlan.ts';
 import { JIFFY, jiffiesAt, type KernelTimer } from '../../sim/jiffies.ts';
 import type { Ns } from '../../sim/sim.ts';
+import { namespaceOf } from '../../stack/link-control.ts';
 import type { IpCall } from './ip-call.ts';
 import { vxlanMisses } from './ip-link-vxlan.ts';
 import { Digits, type Printer } from './ip-printer.ts';
@@ -64,17 +66,26 @@ class Pairs {
   }
 }
 
-/** The kind of the device and, for a bridge port, of its master. */
-export function printLinkDetails(_call: IpCall, p: Printer, dev: NetDevice): void {
-  if (dev.kind === DeviceKind.LOOPBACK) return;
+/** True for an end of a cable to another machine: to this kernel it is a network card, of which no far end is known. */
+export function isCard(call: IpCall, dev: NetDevice): boolean {
+  const peer = vethPeer(dev);
+  return peer !== null && namespaceOf(call.machine, peer) === null;
+}
+
+/** The kind of the device, which a card has not, and, for a bridge port, of its master. */
+export function printLinkDetails(call: IpCall, p: Printer, dev: NetDevice): void {
+  const port = dev.master === null ? null : (bridgeOf(dev.master)?.port(dev) ?? null);
+  const card = isCard(call, dev);
+  if (dev.kind === DeviceKind.LOOPBACK || (card && port === null)) return;
   p.object('linkinfo', () => {
-    p.text(`${p.lineBreak}    `);
-    p.put('info_kind', dev.kind, `${dev.kind} `);
+    if (!card) {
+      p.text(`${p.lineBreak}    `);
+      p.put('info_kind', dev.kind, `${dev.kind} `);
+    }
     const bridge = bridgeOf(dev);
     const vxlan = vxlanOf(dev);
     if (bridge !== null) p.object('info_data', () => printBridge(p, bridge));
     if (vxlan !== null) p.object('info_data', () => printVxlan(p, vxlan));
-    const port = dev.master === null ? null : (bridgeOf(dev.master)?.port(dev) ?? null);
     if (port === null) return;
     p.text(`${p.lineBreak}    `);
     p.put('info_slave_kind', 'bridge', 'bridge_slave ');

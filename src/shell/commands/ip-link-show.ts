@@ -16,7 +16,7 @@ import {
 } from '../../stack/link-control.ts';
 import type { NetNamespace } from '../../stack/netns.ts';
 import type { IpCall } from './ip-call.ts';
-import { printLinkDetails } from './ip-link-details.ts';
+import { isCard, printLinkDetails } from './ip-link-details.ts';
 import type { Printer } from './ip-printer.ts';
 
 /** The other end of a veth and the namespace of this machine that holds it. */
@@ -28,10 +28,8 @@ export interface LinkPeer {
 
 export function linkPeer(call: IpCall, dev: NetDevice): LinkPeer | null {
   const peer = vethPeer(dev);
-  if (peer === null) return null;
+  if (peer === null || isCard(call, dev)) return null;
   const netns = namespaceOf(call.machine, peer);
-  // A cable to another machine: to this kernel the device is a network card, of which the far end is not known.
-  if (netns === null) return null;
   return { dev: peer, netns: netns === call.netns ? null : netns };
 }
 

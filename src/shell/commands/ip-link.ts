@@ -18,6 +18,7 @@ import {
 } from './ip-arguments.ts';
 import type { IpCall } from './ip-call.ts';
 import { linkAdd } from './ip-link-add.ts';
+import { isCard } from './ip-link-details.ts';
 import { linkSet } from './ip-link-set.ts';
 import { printBrief, printLink } from './ip-link-show.ts';
 
@@ -99,7 +100,7 @@ export function filterLinks(call: IpCall, filter: LinkFilter): NetDevice[] {
     if (filter.master !== undefined && dev.master !== filter.master) return false;
     if (filter.type === null) return true;
     if (filter.type === 'bridge_slave') return dev.master !== null && bridgeOf(dev.master) !== null;
-    return dev.kind === filter.type;
+    return dev.kind === filter.type && !isCard(call, dev);
   });
 }
 

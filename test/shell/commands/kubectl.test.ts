@@ -149,15 +149,24 @@ describe('what a node and a pod call themselves', () => {
   });
 
   it('shows the card of a node without a far end, and a veth of a pod with one', async () => {
-    const steps = ['ip -o link show eth0', 'ip -j link show eth0', 'ip -o link show type veth', 'ip -br addr'];
+    const steps = [
+      'ip -o link show eth0',
+      'ip -j link show eth0',
+      'ip -o link show type veth',
+      'ip -br addr',
+      'ip -d link',
+    ];
     const text = `${HEAD}steps:\n${steps.map((s) => `  - {run: ${s}, on: node-1}\n`).join('')}`;
     const { scenario } = loadScenario(text, 'test.yaml');
     const result = await runScenario(scenario!, { capture: null, overwrite: false });
-    const [one, json, veths, brief] = result.steps.map((s) => s.stdout);
+    const [one, json, veths, brief, details] = result.steps.map((s) => s.stdout);
     expect(one).toMatch(/^\d+: eth0: </);
     expect(JSON.parse(json!)[0]).not.toHaveProperty('link');
     expect(JSON.parse(json!)[0]).not.toHaveProperty('link_index');
     expect(veths).toMatch(/veth[0-9a-f]+@if\d+: /);
+    expect(veths).not.toContain('eth0');
+    // One for each of its two pods, none for eth0.
+    expect(details!.match(/^ +veth .*$/gm)).toHaveLength(2);
     expect(brief).toMatch(/^eth0 +UP +10\.0\.1\.1\/24/m);
   });
 });
