@@ -42,20 +42,23 @@ export interface ClusterPlan {
   readonly nodeNames: readonly string[];
   readonly podLabels: readonly string[];
   readonly problems: readonly Problem[];
+  /** what was asked for on purpose and may surprise all the same, one sentence each */
+  readonly warnings: readonly string[];
 }
 
 export function checkCluster(draft: Draft): ClusterPlan {
   const problems: Problem[] = [];
+  const warnings: string[] = [];
   const nodes = planNodes(draft, problems);
   checkNodes(draft, problems);
   checkCidrs(draft, nodes, problems);
-  checkMtu(draft, problems);
+  checkMtu(draft, problems, warnings);
   checkDevice(draft, problems);
   checkPodCount(draft, problems);
   const nodeNames = [...new Set([...nodes.map((n) => n.name), ...draft.named.nodes])];
   const podLabels = [...new Set([...checkPods(draft, nodes, problems), ...draft.named.pods])];
   checkCables(draft, nodeNames, problems);
-  return { nodes, nodeNames, podLabels, problems };
+  return { nodes, nodeNames, podLabels, problems, warnings };
 }
 
 function nodePath(i: number, ...rest: string[]): Path {
@@ -253,7 +256,7 @@ function checkPodCount(draft: Draft, problems: Problem[]): void {
   );
 }
 
-function checkMtu(draft: Draft, problems: Problem[]): void {
+function checkMtu(draft: Draft, problems: Problem[], warnings: string[]): void {
   const { network, underlay } = draft.cluster;
   const overhead = network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
   const room = underlay.mtu - overhead;
@@ -265,12 +268,19 @@ function checkMtu(draft: Draft, problems: Problem[]): void {
       }),
     );
   }
-  if (network.mtu !== undefined && network.mtu > room) {
+  if (network.mtu === undefined || network.mtu <= room) return;
+  if (network.allowOversizedMTU) {
+    const taken = overhead > 0 ? `, of which VXLAN takes ${overhead}` : '';
+    warnings.push(
+      `pods have an MTU of ${network.mtu} and the underlay carries ${underlay.mtu}${taken}: packets between nodes of ` +
+        `${room + 1} to ${network.mtu} bytes are fragmented, or refused when they may not be`,
+    );
+  } else {
     problems.push(
       draft.tree.problem(['cluster', 'network', 'mtu'], {
         what: `pods with an MTU of ${network.mtu} do not fit the underlay's ${underlay.mtu}`,
         expected: `at most ${room}${overhead > 0 ? `: VXLAN takes ${overhead} bytes` : ''}`,
-        mend: 'a narrower link on the way is what cables[].mtu is for',
+        mend: 'to play this mistake, add allowOversizedMTU: true to cluster.network',
       }),
     );
   }

@@ -125,6 +125,7 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, pods:
     capture: input.capture,
     limits: { maxEvents: input.limits.maxEvents ?? null, maxTime: input.limits.maxTime ?? null },
     steps: input.steps.map((step, i) => assembleStep(tree, step, i)),
+    warnings: plan.warnings,
   };
 }
 

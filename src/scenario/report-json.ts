@@ -11,6 +11,7 @@ export function jsonReport(result: RunResult): Record<string, unknown> {
     passed: result.passed,
     end: result.end,
     problem: result.problem,
+    warnings: scenario.warnings,
     virtual_time_ns: result.now,
     events: result.events,
     capture:

@@ -21,6 +21,7 @@ export function formatHeader(scenario: Scenario, seed: number, paint: Paint): st
   const size = `${count(nodes.length, 'node')}, ${count(pods.length, 'pod')}, seed ${seed}`;
   const lines = [`${paint('bold', scenario.name)}  ${paint('dim', size)}`];
   if (scenario.description !== null) lines.push(...scenario.description.split('\n').map((l) => `  ${safe(l.trim())}`));
+  for (const warning of scenario.warnings) lines.push(`  ${paint('yellow', `warning: ${warning}`)}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -41,4 +41,6 @@ export interface Scenario {
   readonly capture: CaptureSpec;
   readonly limits: { readonly maxEvents: number | null; readonly maxTime: number | null };
   readonly steps: readonly Step[];
+  /** what the file asks for on purpose and may surprise all the same, one sentence each */
+  readonly warnings: readonly string[];
 }

@@ -52,6 +52,9 @@ const network = z.strictObject({
   mtu: mtu.optional().meta({
     description: 'MTU of the pods; by default what the backend leaves of the underlay (vxlan: 50 bytes less).',
   }),
+  allowOversizedMTU: z.boolean().default(false).meta({
+    description: 'Takes an mtu that the underlay cannot carry, to play that mistake: a warning instead of an error.',
+  }),
 });
 
 const underlay = z.strictObject({

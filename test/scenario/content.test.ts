@@ -9,6 +9,33 @@ import { changed, problemsOf, SOUND } from './text.ts';
 
 const step = (yaml: string): string => changed(['  - {wait: 1s}', `  - ${yaml}`]);
 
+describe('an MTU that the underlay cannot carry', () => {
+  it('is refused with the word that lets it through', () => {
+    const { problems } = loadScenario(changed(['port: 8472', 'mtu: 1500']), 'test.yaml');
+    expect(problems[0]!.mend).toContain('allowOversizedMTU: true');
+  });
+
+  it('is let through with a warning that names the sizes', () => {
+    const { scenario, problems } = loadScenario(
+      changed(['port: 8472', 'mtu: 1500, allowOversizedMTU: true']),
+      'test.yaml',
+    );
+    expect(problems).toEqual([]);
+    expect(scenario!.warnings).toHaveLength(1);
+    expect(scenario!.warnings[0]).toContain('packets between nodes of 1451 to 1500 bytes');
+  });
+
+  it('gives no warning when it fits, and impossible MTUs stay mistakes', () => {
+    const fits = changed(['port: 8472', 'mtu: 1450, allowOversizedMTU: true']);
+    expect(loadScenario(fits, 'test.yaml').scenario!.warnings).toEqual([]);
+    for (const mtu of [67, 70_000]) {
+      expect(problemsOf(changed(['port: 8472', `mtu: ${mtu}, allowOversizedMTU: true`]))).toEqual([
+        `9:42 cluster.network.mtu is ${mtu}`,
+      ]);
+    }
+  });
+});
+
 describe('wrong content', () => {
   it.each([
     [
