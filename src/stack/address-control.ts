@@ -23,6 +23,16 @@ export interface NewAddress {
 export function addAddress(idev: InDevice, address: NewAddress): NetlinkError | null {
   const { local, length, peer, broadcast, scope, label, noPrefixRoute } = address;
   if (length > 32) return refuse('EINVAL', 'ipv4: Invalid prefix length');
+  // inet_insert_ifa: addresses of one subnet have one scope.
+  const mask = maskIpv4(length);
+  const kin = idev.addresses.find((a) => a.length === length && ((a.peer ^ (peer ?? local)) & mask) === 0);
+  if (
+    kin !== undefined &&
+    kin.scope !== scope &&
+    !idev.addresses.some((a) => a.length === length && a.local === local)
+  ) {
+    return refuse('EINVAL', 'ipv4: Invalid scope value');
+  }
   const ifa = idev.netns.addAddress(idev, {
     local,
     length,

@@ -2,7 +2,7 @@
 // lab namespace. This file is the namespace's control plane (net/ipv4/devinet.c, fib_frontend.c): what `ip link`,
 // `ip addr` and `ip route` do, and what follows when a link goes up or down. The packet path is in the ip-*.ts files.
 
-import { type Ipv4, maskIpv4, parseIpv4 } from '../addr/ipv4.ts';
+import { IPV4_BROADCAST, type Ipv4, isMulticastIpv4, isZeronetIpv4, maskIpv4, parseIpv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
 import { bridgeOf } from '../link/bridge.ts';
 import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
@@ -21,7 +21,7 @@ import { Reassembly } from './ip-reassembly.ts';
 import type { Machine } from './machine.ts';
 import type { Neighbour } from './neighbour.ts';
 import { NeighbourTable } from './neighbour-table.ts';
-import { type DstKind, type PathException, RouteCache } from './route-cache.ts';
+import { DstKind, type PathException, RouteCache } from './route-cache.ts';
 import { InputRouter } from './route-input.ts';
 import { SNMP_NAMES } from './snmp.ts';
 import { SocketTable } from './socket-table.ts';
@@ -325,14 +325,18 @@ export class NetNamespace {
 
   /** inet_addr_type: what the local table says of an address; UNICAST when it is nobody's here. */
   addressType(a: Ipv4): DstKind {
+    if (a === IPV4_BROADCAST || isZeronetIpv4(a)) return DstKind.BROADCAST;
     const route = this.fib.local.lookup(a);
-    if (route === null || route.type === RouteType.UNICAST) return (a & 0xf0000000) >>> 0 === 0xe0000000 ? 3 : 0;
-    return route.type === RouteType.LOCAL ? 1 : route.type === RouteType.BROADCAST ? 2 : 0;
+    if (route === null || route.type === RouteType.UNICAST) {
+      return isMulticastIpv4(a) ? DstKind.MULTICAST : DstKind.UNICAST;
+    }
+    if (route.type === RouteType.LOCAL) return DstKind.LOCAL;
+    return route.type === RouteType.BROADCAST ? DstKind.BROADCAST : DstKind.UNICAST;
   }
 
   /** True when the address is one of this namespace's own. */
   isLocal(a: Ipv4): boolean {
-    return this.addressType(a) === 1;
+    return this.addressType(a) === DstKind.LOCAL;
   }
 
   /** inet_select_addr: a source for talking to `target` through `out`; from another device when it has none. */
