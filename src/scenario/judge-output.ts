@@ -16,7 +16,7 @@ export interface Outcome {
 const LINES_SHOWN = 12;
 
 export function judgeExit(outcome: Outcome, expected: number): Judgement {
-  const came = outcome.exit === null ? 'it has not ended' : `exit status ${outcome.exit}`;
+  const came = outcome.exit === null ? 'it was still running when the scenario ended' : `exit status ${outcome.exit}`;
   return judgement(outcome.exit === expected, `exit status ${expected}`, came, () => [
     ...shown('stdout', outcome.stdout),
     ...shown('stderr', outcome.stderr),

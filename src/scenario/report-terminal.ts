@@ -41,6 +41,8 @@ export function formatStep(result: StepResult, paint: Paint): string {
     if (text === '') continue;
     for (const line of text.replace(/\n$/, '').split('\n')) lines.push(`${MARGIN}${safe(line)}`.trimEnd());
   }
+  if (background !== '' && result.exit === null && result.status !== 'not-run')
+    lines.push(`${MARGIN}${paint('dim', 'still running when the scenario ended')}`);
   const failed = judgements.filter((j) => !j.passed);
   if (failed.length === 0 && judgements.length > 0) {
     lines.push(`${MARGIN}${paint('green', 'ok')} ${paint('dim', count(judgements.length, 'expectation'))}`);

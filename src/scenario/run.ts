@@ -62,6 +62,7 @@ export interface StepResult {
   readonly command: string | null;
   readonly stdout: string;
   readonly stderr: string;
+  /** null: there was no command, or it was still running when the run ended */
   readonly exit: number | null;
   readonly judgements: readonly Judgement[];
 }
@@ -109,6 +110,8 @@ export class ScenarioRun {
   readonly #background: Progressing[] = [];
   /** the step that runs in the foreground */
   #current: Progressing | null = null;
+  /** the last step has ended, or the run was cut short: what still runs is killed */
+  #over = false;
 
   /** Builds everything. @throws CaptureOutputError when the capture cannot be made */
   constructor(scenario: Scenario, options: RunOptions) {
@@ -198,6 +201,8 @@ export class ScenarioRun {
       // A limit of the run, or ^C: what was in progress stays in #current.
       if (error instanceof Killed) return 128 + error.signal;
       throw error;
+    } finally {
+      this.#over = true;
     }
   }
 
@@ -226,8 +231,10 @@ export class ScenarioRun {
       const streams = this.#streams(progressing);
       if (action.background) {
         const child = this.#shell.runner.spawn(step.title, process, async (p) => {
-          progressing.exit = await this.#execute(p, command!, { on, streams });
-          return progressing.exit;
+          const exit = await this.#execute(p, command!, { on, streams });
+          // Killed because the scenario is over: it has not ended by itself.
+          if (!this.#over || p.killedBy === null) progressing.exit = exit;
+          return exit;
         });
         if (child !== null) this.#background.push(progressing);
         this.#current = null;

@@ -137,7 +137,8 @@ async function exec(cluster: Cluster, args: Arguments, ctx: ShellContext): Promi
     ctx.err(`Defaulted container "${containers[0]}" out of: ${containers.join(', ')}\n`);
   }
   const status = await ctx.runIn(pod.netns, command);
-  if (status !== 0) ctx.err(`command terminated with exit code ${status}\n`);
+  // Who is killed says nothing any more.
+  if (status !== 0 && ctx.process.killedBy === null) ctx.err(`command terminated with exit code ${status}\n`);
   return status;
 }
 
