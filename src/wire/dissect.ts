@@ -7,6 +7,7 @@ import { type Dissection, Dissector, type DissectTables } from './dissect/dissec
 import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
 import { dissectIcmp } from './dissect/icmp.ts';
 import { dissectIp, dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
+import { dissectIpv6, dissectIpv6InIp } from './dissect/ipv6.ts';
 import { dissectTcp } from './dissect/tcp.ts';
 import { dissectUdp } from './dissect/udp.ts';
 import { dissectVxlan } from './dissect/vxlan.ts';
@@ -23,12 +24,14 @@ const TABLES: DissectTables = {
   etherTypes: new Map([
     [EtherType.IPV4, dissectIpv4],
     [EtherType.ARP, dissectArp],
+    [EtherType.IPV6, dissectIpv6],
   ]),
   ipProtocols: new Map([
     [IpProtocol.ICMP, dissectIcmp],
     [IpProtocol.IPIP, dissectIpInIp],
     [IpProtocol.TCP, dissectTcp],
     [IpProtocol.UDP, dissectUdp],
+    [IpProtocol.IPV6, dissectIpv6InIp],
   ]),
   udpPorts: new Map([
     [VXLAN_PORT, dissectVxlan],

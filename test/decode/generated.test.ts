@@ -15,7 +15,7 @@ import { generateFrame, pcapFile } from './frames.ts';
 import { tsharkPackets, tsharkVersion } from './tshark.ts';
 
 const FRAMES = 4000;
-const SEEDS = [2, 3, 20_261_122];
+const SEEDS = [3, 5, 10];
 
 function generate(seed: number): ReturnType<typeof generateFrame>[] {
   const rng = new Rng(seed, 'generated frames');

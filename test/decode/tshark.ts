@@ -83,7 +83,8 @@ export function parsePdml(text: string): TsharkPacket[] {
       if (tag[2] === 'proto') {
         if (name === '_ws.malformed') {
           const where = open.at(-1);
-          const protocol = MALFORMED_NAMES[/Malformed Packet: ([^\]]*)/.exec(line)?.[1] ?? ''] ?? where?.protocol ?? '';
+          const protocol =
+            MALFORMED_NAMES[/Malformed Packet: ([^:\]]*)/.exec(line)?.[1] ?? ''] ?? where?.protocol ?? '';
           errors.push({ protocol, depth: where?.protocol === protocol ? where.depth : depth - 1 });
         }
         if (!line.trimEnd().endsWith('/>')) {
@@ -116,6 +117,11 @@ const MALFORMED_NAMES: Readonly<Record<string, string>> = {
   ARP: 'arp',
   'ARP/RARP': 'arp',
   IPv4: 'ip',
+  IPv6: 'ipv6',
+  'IPv6 Hop-by-Hop': 'ipv6.hopopts',
+  'IPv6 Routing': 'ipv6.routing',
+  'IPv6 Fragment': 'ipv6.fraghdr',
+  'IPv6 Destination': 'ipv6.dstopts',
   ICMP: 'icmp',
   TCP: 'tcp',
   UDP: 'udp',

@@ -18,6 +18,18 @@ const SEGMENT =
   'c3511f907675fd4a4404f9d2801801f6893a00000101080a17807460934eb408' +
   '474554202f736d616c6c2e7478742048';
 
+/** UDP 2001:db8::1:40000 > 2001:db8::2:9000, four bytes, behind hop-by-hop options (router alert) and a whole fragment. */
+const UDP6 =
+  '0a580af401030a580af40102' +
+  '86dd' +
+  '6b812345001c0040' +
+  '20010db8000000000000000000000001' +
+  '20010db8000000000000000000000002' +
+  '2c00050200000100' +
+  '1100000012345678' +
+  '9c402328000c475b' +
+  'deadbeef';
+
 function names(d: Dissection): string {
   return d.layers.map((l) => l.name).join(' ');
 }
@@ -81,6 +93,30 @@ describe('dissectFrame', () => {
     expect(record(data)).toMatchObject({ 'tcp.len': '16', 'tcp.flags': '0x0018', 'data.len': '16' });
   });
 
+  it('gives the fields of IPv6 and its extension headers, and verifies over its pseudo-header', () => {
+    const d = dissectFrame(fromHex(UDP6));
+    expect(d.protocols).toBe('eth:ethertype:ipv6:ipv6.hopopts:ipv6.fraghdr:udp:data');
+    expect(d.malformed).toBeNull();
+    expect(record(d)).toMatchObject({
+      'ipv6.version': '6',
+      'ipv6.tclass': '0x000000b8',
+      'ipv6.tclass.dscp': '46',
+      'ipv6.flow': '0x012345',
+      'ipv6.plen': '28',
+      'ipv6.nxt': '0',
+      'ipv6.hlim': '64',
+      'ipv6.src': '2001:db8::1',
+      'ipv6.dst': '2001:db8::2',
+      'ipv6.hopopts.nxt': '44',
+      'ipv6.opt.type': ['0x05', '0x01'],
+      'ipv6.opt.router_alert': '0',
+      'ipv6.fraghdr.offset': '0',
+      'ipv6.fraghdr.more': '0',
+      'ipv6.fraghdr.ident': '0x12345678',
+      'udp.checksum.status': '1',
+    });
+  });
+
   it('shows the packet that an ICMP error quotes as further layers, their checksums unverified', () => {
     const d = dissectFrame(fromHex(TIME_EXCEEDED));
     expect(d.layers.map((l) => (l.quoted ? `(${l.name})` : l.name)).join(' ')).toBe('eth ip icmp (ip) (icmp) (data)');
@@ -109,7 +145,7 @@ describe('dissectFrame', () => {
   });
 
   it('calls what it does not know data, never an error', () => {
-    for (const type of ['88b5', '86dd', '8847', '0600']) {
+    for (const type of ['88b5', '8847', '0600']) {
       const d = dissectFrame(fromHex(`${ECHO.slice(0, 24)}${type}00112233`));
       expect(names(d)).toBe('eth data');
       expect(d.malformed).toBeNull();
@@ -182,6 +218,27 @@ describe('a header that lies', () => {
     }
   });
 
+  it('in IPv6 is named there: version, order, options, an endless chain, no checksum of UDP', () => {
+    const broken6 = (...changes: readonly (readonly [number, number])[]): Dissection => {
+      const bytes = fromHex(UDP6);
+      for (const [at, value] of changes) bytes[at] = value;
+      return dissectFrame(bytes);
+    };
+    expect(broken6([14, 0x5b]).malformed?.layer).toBe('ipv6');
+    expect(broken6([20, 44], [54, 0], [56, 0], [57, 0]).malformed?.layer).toBe('ipv6.hopopts');
+    expect(broken6([61, 9]).malformed?.layer).toBe('ipv6.hopopts');
+    expect(broken6([55, 200]).malformed?.layer).toBe('ipv6.hopopts');
+    expect(broken6([76, 0], [77, 0]).malformed).toEqual({ layer: 'udp', message: 'no checksum over IPv6' });
+    // Payload length 0 without the option of RFC 2675: nothing is read behind the header.
+    const jumbo = broken6([18, 0], [19, 0]);
+    expect(jumbo.malformed?.layer).toBe('ipv6');
+    // A hundred destination options.
+    const chain = fromHex(`${UDP6.slice(0, 36)}0320${'3c'}${UDP6.slice(42, 108)}${'3c00010400000000'.repeat(100)}`);
+    const d = dissectFrame(chain);
+    expect(d.malformed).toEqual({ layer: 'ipv6', message: 'too many extension headers (limit 16)' });
+    expect(d.layers.filter((l) => l.name === 'ipv6.dstopts')).toHaveLength(16);
+  });
+
   it('with total length 0 is a segmentation-offload frame: the rest of the frame is the packet', () => {
     const d = broken([16, 0], [17, 0], [24, 0x8a], [25, 0xc8]);
     expect(d.malformed).toBeNull();
@@ -191,7 +248,7 @@ describe('a header that lies', () => {
 });
 
 describe('a frame cut at any length', () => {
-  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, SYN, SEGMENT, VXLAN_ECHO, TIME_EXCEEDED })) {
+  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, SYN, SEGMENT, UDP6, VXLAN_ECHO, TIME_EXCEEDED })) {
     it(`by the snap length is truncated, not malformed: ${what}`, () => {
       const bytes = fromHex(frame);
       const whole = dissectFrame(bytes);
@@ -220,6 +277,7 @@ describe('encodeLayers', () => {
     ['echo with a trailer', `${ECHO}deadbeef01020304`],
     ['UDP', UDP],
     ['TCP SYN', SYN],
+    ['UDP over IPv6', UDP6],
     ['TCP data', SEGMENT],
     ['VXLAN', VXLAN_ECHO],
     ['ICMP error', TIME_EXCEEDED],

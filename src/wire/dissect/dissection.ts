@@ -73,7 +73,7 @@ export interface DissectTables {
 }
 
 /** tshark's codes of a checksum's state. */
-export const ChecksumStatus = { BAD: 0, GOOD: 1, UNVERIFIED: 2, NOT_PRESENT: 3 } as const;
+export const ChecksumStatus = { BAD: 0, GOOD: 1, UNVERIFIED: 2, NOT_PRESENT: 3, ILLEGAL: 4 } as const;
 
 /** State of one dissection, handed through the layers. */
 export class Dissector {
@@ -96,6 +96,8 @@ export class Dissector {
   fragmented = false;
   /** sum of the 16-bit words of the last IP header's addresses, for pseudo-header checksums (RFC 768, RFC 8200 s8.1) */
   addressSum = 0;
+  /** the last IP header was IPv6, over which UDP must have a checksum (RFC 8200 s8.1) */
+  ipv6 = false;
 
   constructor(bytes: Uint8Array, length: number, tables: DissectTables) {
     this.bytes = bytes;

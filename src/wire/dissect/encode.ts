@@ -2,11 +2,12 @@
 // bytes, so a test that gets the same frame back has proved that the dissection loses nothing.
 
 import { parseIpv4 } from '../../addr/ipv4.ts';
+import { IPV6_BYTES, parseIpv6 } from '../../addr/ipv6.ts';
 import { parseMac } from '../../addr/mac.ts';
 import type { Field, Layer } from './dissection.ts';
 
 /** How a field goes back: bits of an unsigned number, an address, octets, or nothing (a second view of the same bits). */
-type Form = number | 'mac' | 'ipv4' | 'octets' | 'hex' | 'none';
+type Form = number | 'mac' | 'ipv4' | 'ipv6' | 'octets' | 'hex' | 'none';
 
 /** Fields in front of the inner layers. Names that are not here are second views. */
 const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
@@ -23,7 +24,17 @@ const FORMS: ReadonlyMap<string, Form> = new Map<string, Form>([
     'data.data',
     'tcp.options',
   ),
-  ...each('hex', 'ip.options'),
+  ...each('hex', 'ip.options', 'ipv6.extension'),
+  ...each('ipv6', 'ipv6.src', 'ipv6.dst'),
+  ...each(1, 'ipv6.fraghdr.more'),
+  ...each(2, 'ipv6.fraghdr.reserved_bits'),
+  ...each(8, 'ipv6.tclass', 'ipv6.nxt', 'ipv6.hlim', 'ipv6.fraghdr.nxt', 'ipv6.fraghdr.reserved_octet'),
+  ...each(8, 'ipv6.hopopts.nxt', 'ipv6.hopopts.len', 'ipv6.dstopts.nxt', 'ipv6.dstopts.len'),
+  ...each(8, 'ipv6.routing.nxt', 'ipv6.routing.len'),
+  ...each(13, 'ipv6.fraghdr.offset'),
+  ...each(16, 'ipv6.plen'),
+  ...each(20, 'ipv6.flow'),
+  ...each(32, 'ipv6.fraghdr.ident'),
   ...each(1, 'vlan.dei', 'ieee8021ad.dei', 'ip.flags.rb', 'ip.flags.df', 'ip.flags.mf', 'icmp.ext.echo.req.local'),
   ...each(1, 'icmp.ext.echo.rsp.active', 'icmp.ext.echo.rsp.ipv4', 'icmp.ext.echo.rsp.ipv6'),
   ...each(2, 'icmp.ext.echo.rsp.res'),
@@ -68,6 +79,9 @@ const TRAILERS: ReadonlyMap<string, Form> = new Map<string, Form>([
   ...each(32, 'eth.fcs'),
 ]);
 
+/** The bytes of a header's options; the fields behind are readings of them. */
+const OPTIONS: ReadonlySet<string> = new Set(['ip.options', 'ipv6.extension', 'tcp.options']);
+
 function each(form: Form, ...names: string[]): [string, Form][] {
   return names.map((name) => [name, form]);
 }
@@ -97,8 +111,7 @@ function header(out: BitWriter, layer: Layer): void {
     if (form === 'none' || (field.shown && hasHidden(layer.fields, field.name))) continue;
     if (field.name === 'ip.hdr_len' || field.name === 'tcp.hdr_len') out.bits(Number(field.value) / 4, 4);
     else write(out, form, field.value);
-    // Everything after the options' bytes is a reading of them.
-    if (field.name === 'ip.options' || field.name === 'tcp.options') break;
+    if (OPTIONS.has(field.name)) break;
   }
 }
 
@@ -120,7 +133,9 @@ function write(out: BitWriter, form: Form, value: string): void {
   if (typeof form === 'number') out.bits(Number(value), form);
   else if (form === 'mac') out.bits(parseMac(value) ?? 0, 48);
   else if (form === 'ipv4') out.bits((parseIpv4(value) ?? 0) >>> 0, 32);
-  else if (form === 'octets') out.hex(value.replaceAll(':', ''));
+  else if (form === 'ipv6') {
+    for (const byte of parseIpv6(value) ?? new Uint8Array(IPV6_BYTES)) out.bits(byte, 8);
+  } else if (form === 'octets') out.hex(value.replaceAll(':', ''));
   else if (form === 'hex') out.hex(value);
 }
 

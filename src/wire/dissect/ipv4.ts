@@ -57,6 +57,7 @@ export function dissectIpv4(d: Dissector, at: number, end: number): number {
   const destination = d.view.getInt32(r.at);
   r.at += 4;
   r.add(final.state === 'route' ? 'ip.cur_rt' : 'ip.dst', formatIpv4(destination));
+  d.ipv6 = false;
   // Pseudo-headers are made with the address at which the source route ends (RFC 1122 section 4.1.3.4).
   d.addressSum = pseudoSum(source, final.state === 'route' ? final.address : destination, 0, 0);
   if (header > IPV4_HEADER) dissectIpv4Options(r, at + header);
@@ -126,9 +127,15 @@ export function dissectIpInIp(d: Dissector, at: number, end: number): number {
   return dissectIp(d, at, end);
 }
 
+function isIpv6(d: Dissector, at: number, end: number): boolean {
+  return at < Math.min(end, d.bytes.length) && d.view.getUint8(at) >>> 4 === 6;
+}
+
 /** A packet of either version, where nothing in front says which (a tunnel, a quote). */
 export function dissectIp(d: Dissector, at: number, end: number): number {
-  if (at < Math.min(end, d.bytes.length) && d.view.getUint8(at) >>> 4 === 6) {
+  if (isIpv6(d, at, end)) {
+    // tshark's protocol list names IP first, whatever version then comes.
+    d.protocols.push('ip');
     return (d.tables.etherTypes.get(EtherType.IPV6) ?? dissectData)(d, at, end);
   }
   return dissectIpv4(d, at, end);

@@ -31,13 +31,16 @@ export function dissectUdp(d: Dissector, at: number, end: number): number {
   return stop;
 }
 
-/** Verifies when the whole datagram is here; zero means that the sender made none. */
+/** Verifies when the whole datagram is here; zero means that the sender made none, which IPv6 forbids. */
 function checksum(r: LayerReader, at: number, length: number, end: number): void {
   const d = r.d;
   const field = r.u16('udp.checksum', hex16);
   if (!r.ok) return;
   let status: number = ChecksumStatus.UNVERIFIED;
-  if (field === 0) status = ChecksumStatus.NOT_PRESENT;
+  if (field === 0 && d.ipv6) {
+    status = ChecksumStatus.ILLEGAL;
+    r.flaw('no checksum over IPv6');
+  } else if (field === 0) status = ChecksumStatus.NOT_PRESENT;
   else if (!d.fragmented && at + length <= end && end <= d.bytes.length) {
     const total = d.addressSum + IpProtocol.UDP + length + sum(d.view, at, at + length);
     status = fold(total) === 0xffff ? ChecksumStatus.GOOD : ChecksumStatus.BAD;
