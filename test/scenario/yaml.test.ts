@@ -116,7 +116,7 @@ describe('a message', () => {
   it('names file, line and column, shows the line with a caret, says what was expected and how to mend it', () => {
     expect(printed(changed(['backend: vxlan', 'backned: vxlan']))).toBe(
       [
-        'test.yaml:9:13: unknown key "backned" in cluster.network; expected one of plugin, backend, vni, port, directRouting, mtu (did you mean backend?)',
+        'test.yaml:9:13: unknown key "backned" in cluster.network; expected one of plugin, backend, vni, port, directRouting, mtu, allowOversizedMTU (did you mean backend?)',
         '  9 |   network: {backned: vxlan, vni: 1, port: 8472}',
         '    |             ^',
       ].join('\n'),
