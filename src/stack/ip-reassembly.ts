@@ -38,6 +38,7 @@ import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
 import type { NetNamespace } from './netns.ts';
 import { Snmp } from './snmp.ts';
+import { truesize } from './truesize.ts';
 
 /** Code of TIME_EXCEEDED: fragment reassembly time exceeded (RFC 792). */
 const REASSEMBLY_TIME = 1;
@@ -307,10 +308,7 @@ function insideRun(list: readonly Fragment[], from: number, to: number): boolean
   return false;
 }
 
-/** Memory that a waiting fragment counts for: its buffer's size class and struct sk_buff (skb->truesize). */
+/** Memory that a waiting fragment counts for. */
 function costOf(frame: Frame): number {
-  const needed = frameEnd[frame]! - frameStart[frame]! + 16 + 320;
-  let slab = 512;
-  while (slab < needed) slab *= 2;
-  return slab + 256;
+  return truesize(frameEnd[frame]! - frameStart[frame]! + 16);
 }

@@ -18,6 +18,7 @@ import type { Ns } from '../sim/sim.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import type { InDevice } from './in-device.ts';
 import type { NeighbourTable } from './neighbour-table.ts';
+import { truesize } from './truesize.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameStart, NO_FRAME, view } = frames;
@@ -93,15 +94,7 @@ export class Neighbour {
   output(frame: Frame, confirm: boolean): void {
     if (confirm) this.confirmed = this.table.netns.world.sim.now;
     if ((this.state & CONNECTED) !== 0 && this.#headerCached) {
-      const at = frameStart[frame]! - ETH_HEADER;
-      frameStart[frame] = at;
-      const dev = this.out.dev;
-      view.setUint16(at, this.macHi);
-      view.setInt32(at + 2, this.macLo);
-      view.setUint16(at + 6, dev.macHi);
-      view.setInt32(at + 8, dev.macLo);
-      view.setUint16(at + 12, EtherType.IPV4);
-      dev.transmit(frame);
+      this.#transmit(frame);
       return;
     }
     // neigh_resolve_output
@@ -162,11 +155,11 @@ export class Neighbour {
   }
 
   #enqueue(frame: Frame): void {
-    const size = truesize(frame);
+    const size = queueCost(frame);
     while (this.#queueBytes + size > this.out.neigh.queueBytes) {
       const oldest = this.#queue.shift();
       if (oldest === undefined) break;
-      this.#queueBytes -= truesize(oldest);
+      this.#queueBytes -= queueCost(oldest);
       this.out.dev.end(oldest, DropReason.NEIGH_QUEUEFULL);
     }
     this.#queue.push(frame);
@@ -234,7 +227,7 @@ export class Neighbour {
     this.updated = this.table.netns.world.sim.now;
     while (this.state === Nud.FAILED && this.#queue.length > 0) {
       const frame = this.#queue.shift()!;
-      this.#queueBytes -= truesize(frame);
+      this.#queueBytes -= queueCost(frame);
       this.table.netns.linkFailure(frame, this.out);
     }
     this.#purge(DropReason.NEIGH_FAILED);
@@ -301,7 +294,7 @@ export class Neighbour {
   #flushQueue(): void {
     while ((this.state & NUD_VALID) !== 0 && this.#queue.length > 0) {
       const frame = this.#queue.shift()!;
-      this.#queueBytes -= truesize(frame);
+      this.#queueBytes -= queueCost(frame);
       this.output(frame, false);
     }
   }
@@ -323,13 +316,7 @@ export class Neighbour {
   }
 }
 
-/**
- * skb->truesize of a packet of this length: the data is allocated in power-of-two slabs with 320 bytes of shared info,
- * and struct sk_buff adds 256 (include/linux/skbuff.h SKB_TRUESIZE on 64 bits).
- */
-function truesize(frame: Frame): number {
-  const needed = frameEnd[frame]! - frameStart[frame]! + 16 + 320;
-  let slab = 512;
-  while (slab < needed) slab *= 2;
-  return slab + 256;
+/** What a waiting packet takes of unres_qlen_bytes: with its Ethernet header, aligned to 16 bytes. */
+function queueCost(frame: Frame): number {
+  return truesize(frameEnd[frame]! - frameStart[frame]! + 16);
 }

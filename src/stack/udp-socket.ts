@@ -23,6 +23,7 @@ import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { type Dst, DstKind } from './route-cache.ts';
 import { Snmp } from './snmp.ts';
 import type { IcmpError, ProtocolHandler } from './socket-table.ts';
+import { truesize } from './truesize.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameHash, frameStart, NO_FRAME, u8, view } = frames;
@@ -319,11 +320,9 @@ export class UdpSocket {
   }
 }
 
-/** What a queued datagram takes of the receive buffer (skb->truesize): its slab and 256 bytes of struct sk_buff. */
+/** What a queued datagram takes of the receive buffer: its payload and 64 bytes of headers. */
 function cost(length: number): number {
-  let slab = 512;
-  while (slab < length + 64 + 320) slab *= 2;
-  return slab + 256;
+  return truesize(length + 64);
 }
 
 /** The errno of a send to this destination, or null when it may go. */
