@@ -93,7 +93,7 @@ describe('podwire lab SCRIPT', () => {
 
   it('ends a loop that takes no virtual time, with a line about it', async () => {
     expect(await lab(script('while :; do :; done'))).toBe(126);
-    expect(errors).toContain('too many iterations');
+    expect(errors).toMatch(/^bash: while loop: /);
   });
 
   it('is stopped in the middle of a loop that only prints (^C)', async () => {
