@@ -71,6 +71,7 @@ const PROTOCOL_NAMES: Readonly<Record<string, string>> = {
   'ipv6.fraghdr': 'IPv6',
   'ipv6.dstopts': 'IPv6',
   icmp: 'ICMP',
+  igmp: 'IGMP',
   tcp: 'TCP',
   udp: 'UDP',
   vxlan: 'VXLAN',

@@ -6,6 +6,7 @@ import { dissectArp } from './dissect/arp.ts';
 import { type Dissection, Dissector, type DissectTables } from './dissect/dissection.ts';
 import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
 import { dissectIcmp } from './dissect/icmp.ts';
+import { dissectIgmp } from './dissect/igmp.ts';
 import { dissectIp, dissectIpInIp, dissectIpv4 } from './dissect/ipv4.ts';
 import { dissectIpv6, dissectIpv6InIp } from './dissect/ipv6.ts';
 import { dissectTcp } from './dissect/tcp.ts';
@@ -28,6 +29,7 @@ const TABLES: DissectTables = {
   ]),
   ipProtocols: new Map([
     [IpProtocol.ICMP, dissectIcmp],
+    [IpProtocol.IGMP, dissectIgmp],
     [IpProtocol.IPIP, dissectIpInIp],
     [IpProtocol.TCP, dissectTcp],
     [IpProtocol.UDP, dissectUdp],

@@ -66,19 +66,21 @@ function ipv4(rng: Rng, depth: number): Uint8Array {
   // Neither multicast nor loopback: tshark has opinions about those that are not about bytes.
   source[0] = 10;
   destination[0] = 10;
-  const pick = rng.below(13);
-  const protocol = pick < 4 ? 17 : pick < 8 ? 1 : pick < 11 ? 6 : pick < 12 ? 4 : 253;
+  const pick = rng.below(14);
+  const protocol = pick < 4 ? 17 : pick < 8 ? 1 : pick < 11 ? 6 : pick < 12 ? 4 : pick < 13 ? 2 : 253;
   const options = rng.chance(0.2) ? ipOptions(rng) : new Uint8Array(0);
   const payload =
     protocol === 17
       ? udp(rng, depth, source, destination)
-      : protocol === 6
-        ? tcp(rng, source, destination)
-        : protocol === 1
-          ? icmp(rng, depth)
-          : protocol === 4 && depth > 0
-            ? ipv4(rng, depth - 1)
-            : random(rng, rng.below(40));
+      : protocol === 2
+        ? igmp(rng)
+        : protocol === 6
+          ? tcp(rng, source, destination)
+          : protocol === 1
+            ? icmp(rng, depth)
+            : protocol === 4 && depth > 0
+              ? ipv4(rng, depth - 1)
+              : random(rng, rng.below(40));
   const header = new Uint8Array(20 + options.length);
   const view = new DataView(header.buffer);
   view.setUint8(0, 0x40 | (header.length / 4));
@@ -178,6 +180,32 @@ function ipOptions(rng: Rng): Uint8Array {
   }
   const all = concat(...parts).slice(0, 40);
   return concat(all, new Uint8Array((4 - (all.length % 4)) % 4));
+}
+
+function igmp(rng: Rng): Uint8Array {
+  const type = [0x11, 0x12, 0x16, 0x17, 0x22][rng.below(5)]!;
+  const sources = (): Uint8Array => {
+    const count = rng.below(3);
+    return concat(u16(count), random(rng, 4 * count));
+  };
+  const body: Uint8Array[] = [];
+  if (type === 0x22) {
+    const records = rng.below(3);
+    body.push(u16(0), u16(records));
+    for (let i = 0; i < records; i++) {
+      const list = sources();
+      const auxiliary = rng.chance(0.2) ? 1 : 0;
+      body.push(Uint8Array.of(1 + rng.below(6), auxiliary), list.slice(0, 2), random(rng, 4), list.slice(2));
+      body.push(random(rng, 4 * auxiliary));
+    }
+  } else {
+    body.push(random(rng, 4));
+    if (type === 0x11 && rng.chance(0.5)) body.push(random(rng, 2), sources());
+  }
+  const bytes = concat(Uint8Array.of(type, rng.chance(0.5) ? 0 : rng.below(256), 0, 0), ...body);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(2, finish(sum(view, 0, bytes.length)));
+  return bytes;
 }
 
 function icmp(rng: Rng, depth: number): Uint8Array {

@@ -123,6 +123,7 @@ const MALFORMED_NAMES: Readonly<Record<string, string>> = {
   'IPv6 Fragment': 'ipv6.fraghdr',
   'IPv6 Destination': 'ipv6.dstopts',
   ICMP: 'icmp',
+  IGMP: 'igmp',
   TCP: 'tcp',
   UDP: 'udp',
   VXLAN: 'vxlan',

@@ -30,6 +30,12 @@ const UDP6 =
   '9c402328000c475b' +
   'deadbeef';
 
+/** IGMPv3 report of one group, and a query with one source: made from RFC 3376 sections 4.1 and 4.2, checksums whole. */
+const IGMP_REPORT =
+  '01005e000016525400000101080046c00028000040000102f9f70a010001e0000016940400002200e8f90000000104000000ef010203';
+const IGMP_QUERY =
+  '01005e000016525400000101080046c00028000040000102f9f70a010001e00000169404000011fee17e00000000027d00010a000005';
+
 function names(d: Dissection): string {
   return d.layers.map((l) => l.name).join(' ');
 }
@@ -115,6 +121,32 @@ describe('dissectFrame', () => {
       'ipv6.fraghdr.ident': '0x12345678',
       'udp.checksum.status': '1',
     });
+  });
+
+  it('gives the groups of IGMP', () => {
+    const report = dissectFrame(fromHex(IGMP_REPORT));
+    expect(report.malformed).toBeNull();
+    expect(report.protocols).toBe('eth:ethertype:ip:igmp:igmp');
+    expect(report.layers.at(-1)!.info).toBe('membership report v3 239.1.2.3');
+    expect(record(report)).toMatchObject({
+      'igmp.version': '3',
+      'igmp.type': '0x22',
+      'igmp.checksum.status': '1',
+      'igmp.num_grp_recs': '1',
+      'igmp.record_type': '4',
+      'igmp.maddr': '239.1.2.3',
+    });
+    // A response code from 128 on has an exponent.
+    expect(record(dissectFrame(fromHex(IGMP_QUERY)))).toMatchObject({
+      'igmp.max_resp': '30720',
+      'igmp.qrv': '2',
+      'igmp.qqic': '125',
+      'igmp.saddr': '10.0.0.5',
+    });
+    // More records than there are bytes.
+    const lying = fromHex(IGMP_REPORT);
+    lying[45] = 9;
+    expect(dissectFrame(lying).malformed?.layer).toBe('igmp');
   });
 
   it('shows the packet that an ICMP error quotes as further layers, their checksums unverified', () => {
@@ -248,7 +280,18 @@ describe('a header that lies', () => {
 });
 
 describe('a frame cut at any length', () => {
-  for (const [what, frame] of Object.entries({ ARP_REPLY, ECHO, UDP, SYN, SEGMENT, UDP6, VXLAN_ECHO, TIME_EXCEEDED })) {
+  for (const [what, frame] of Object.entries({
+    ARP_REPLY,
+    ECHO,
+    UDP,
+    SYN,
+    SEGMENT,
+    UDP6,
+    IGMP_REPORT,
+    IGMP_QUERY,
+    VXLAN_ECHO,
+    TIME_EXCEEDED,
+  })) {
     it(`by the snap length is truncated, not malformed: ${what}`, () => {
       const bytes = fromHex(frame);
       const whole = dissectFrame(bytes);
@@ -278,6 +321,8 @@ describe('encodeLayers', () => {
     ['UDP', UDP],
     ['TCP SYN', SYN],
     ['UDP over IPv6', UDP6],
+    ['IGMP report', IGMP_REPORT],
+    ['IGMP query', IGMP_QUERY],
     ['TCP data', SEGMENT],
     ['VXLAN', VXLAN_ECHO],
     ['ICMP error', TIME_EXCEEDED],
