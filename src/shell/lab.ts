@@ -144,6 +144,14 @@ export class Lab {
   }
 
   #prepareCase(path: string): (process: Process) => Promise<number> {
+    // Before all that is in the directory is read: any directory may be named by mistake.
+    for (const name of ['setup.sh', 'topology.json']) {
+      if (!existsSync(join(path, name))) {
+        throw new LabInputError(
+          `${path}: no ${name} in this directory: a case has setup.sh and topology.json; a script is named itself`,
+        );
+      }
+    }
     const files = readCaseFiles(path);
     const read = (name: string): string => {
       const file = files.find((f) => f.path === name);

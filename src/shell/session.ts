@@ -9,6 +9,7 @@ import type { ShellContext } from './command.ts';
 import { CommandContext } from './command-context.ts';
 import { execCost } from './exec-cost.ts';
 import type { Job } from './jobs.ts';
+import { explainLimits } from './limit-message.ts';
 import type { MachineShell } from './machine-shell.ts';
 import { Collected, merged, type Streams } from './output.ts';
 import { printf } from './printf.ts';
@@ -161,7 +162,7 @@ export class Session {
 
   /** What a builtin prints; one that goes on after its process was killed (^C) is stopped here. */
   #print(text: string, stream: 'out' | 'err'): void {
-    if (this.process.killedBy === null) this.streams[stream](text);
+    if (this.process.killedBy === null) this.streams[stream](stream === 'err' ? explainLimits(text) : text);
     else this.#abort.abort();
   }
 
@@ -183,7 +184,7 @@ export class Session {
     } catch (error) {
       if (!this.#abort.signal.aborted) {
         // The emulated file system is full, or the interpreter gave up on this script.
-        this.streams.err(`bash: ${error instanceof Error ? error.message : String(error)}\n`);
+        this.streams.err(explainLimits(`bash: ${error instanceof Error ? error.message : String(error)}\n`));
         return 1;
       }
       const { stdout, stderr } = error as Partial<ExecResult>;
@@ -201,7 +202,7 @@ export class Session {
   /** What did not go through the devices: mostly messages of just-bash about the script itself. */
   #write(result: { stdout: string; stderr: string; stdoutKind?: 'text' | 'bytes' }): void {
     if (result.stdout !== '') this.streams.out(result.stdout);
-    if (result.stderr !== '') this.streams.err(result.stderr);
+    if (result.stderr !== '') this.streams.err(explainLimits(result.stderr));
   }
 
   #killedStatus(): number {

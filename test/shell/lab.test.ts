@@ -96,6 +96,14 @@ describe('podwire lab SCRIPT', () => {
     expect(errors).toMatch(/^bash: while loop: /);
   });
 
+  it('ends a function that calls itself for ever, also in a job and in a substitution, in words of its own', async () => {
+    for (const call of ['f', 'f & wait', 'x=$(f)', '( f )', 'bash -c "g() { g; }; g"']) {
+      await lab(script(`f() { f; }; ${call}`));
+      expect(errors).toMatch(/^bash: [fg]: stopped at 100 calls within one another, .* calls itself without end\n$/);
+      errors = '';
+    }
+  });
+
   it('is stopped in the middle of a loop that only prints (^C)', async () => {
     const began = new Promise<void>((resolve) => {
       vi.mocked(process.stdout.write).mockImplementation(() => {
@@ -134,6 +142,10 @@ describe('podwire lab SCRIPT', () => {
   it('refuses what is no script, with status 2 and one line', async () => {
     expect(await lab(join(directory, 'nowhere.sh'))).toBe(2);
     expect(errors).toMatch(/^podwire: .*nowhere\.sh: no such file or directory\n$/);
+    writeFileSync(join(directory, 'large'), Buffer.alloc(65 * 1024 * 1024));
+    expect(await lab(directory)).toBe(2);
+    expect(errors).toMatch(/^podwire: .*: no setup\.sh in this directory: [^\n]*\n$/);
+    rmSync(join(directory, 'large'));
     writeFileSync(join(directory, 'bytes.sh'), Buffer.from([0x65, 0xff, 0xfe, 0x00]));
     expect(await lab(join(directory, 'bytes.sh'))).toBe(2);
     expect(errors).toMatch(/not UTF-8/);
@@ -259,6 +271,6 @@ describe('podwire lab DIR', () => {
 
   it('refuses a directory without setup.sh', async () => {
     expect(await lab(directory)).toBe(2);
-    expect(errors).toMatch(/setup\.sh: no such file \(a case has setup\.sh and topology\.json\)\n$/);
+    expect(errors).toMatch(/no setup\.sh in this directory: a case has setup\.sh and topology\.json; a script is named itself\n$/);
   });
 });
