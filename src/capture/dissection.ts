@@ -108,18 +108,22 @@ export function packetLine(
 
 /** Source and destination of the innermost header that has some. */
 function endpoints(layers: readonly Layer[]): string {
-  const ip = layers.findLast((l) => l.name === 'ip' && value(l, 'ip.src') !== '');
+  const ip = layers.findLast((l) => value(l, 'ip.src') !== '' || value(l, 'ipv6.src') !== '');
   const eth = layers.findLast((l) => l.name === 'eth');
   if (ip !== undefined && layers.lastIndexOf(ip) > (eth === undefined ? -1 : layers.lastIndexOf(eth))) {
-    return `${value(ip, 'ip.src')} → ${value(ip, 'ip.dst') || value(ip, 'ip.cur_rt')}`;
+    return ends(ip);
   }
   return eth === undefined ? '' : `${value(eth, 'eth.src')} → ${value(eth, 'eth.dst')}`;
 }
 
+function ends(ip: Layer): string {
+  const source = value(ip, 'ip.src') || value(ip, 'ipv6.src');
+  return `${source} → ${value(ip, 'ip.dst') || value(ip, 'ip.cur_rt') || value(ip, 'ipv6.dst')}`;
+}
+
 function tunnel(layers: readonly Layer[], at: number): string {
-  const ip = layers.slice(0, at).findLast((l) => l.name === 'ip');
-  const ends = ip === undefined ? '' : ` ${value(ip, 'ip.src')} → ${value(ip, 'ip.dst')}`;
-  return `VXLAN${ends} ${layers[at]!.info}`;
+  const ip = layers.slice(0, at).findLast((l) => l.name === 'ip' || l.name === 'ipv6');
+  return `VXLAN${ip === undefined ? '' : ` ${ends(ip)}`} ${layers[at]!.info}`;
 }
 
 function value(layer: Layer, name: string): string {
