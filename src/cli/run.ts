@@ -73,6 +73,7 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
     process.stdout.write(text);
   };
   const results: RunResult[] = [];
+  let told = false;
   for (const scenario of scenarios) {
     print(formatHeader(scenario, options.seed ?? scenario.seed, paint));
     const result = await runOne(scenario, options, {
@@ -83,6 +84,12 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
     progress.clear();
     results.push(result);
     print(formatSummary(result, paint));
+    const written = result.capture?.outputs[0];
+    // Once, behind the first file: the others are opened in the same way.
+    if (!told && written !== undefined && process.stdout.isTTY === true) {
+      told = true;
+      print(paint('dim', openingHint(written)));
+    }
     if (github) for (const line of annotateResult(result)) (json ? process.stderr : process.stdout).write(`${line}\n`);
     if (result.end === 'stopped') break;
   }
@@ -97,6 +104,12 @@ async function run(files: readonly string[], options: RunCommandOptions): Promis
   if (results.some((r) => r.end === 'stopped')) process.exitCode = stoppedStatus();
   else if (results.some((r) => (r.capture?.problem ?? null) !== null)) process.exitCode = ExitStatus.ENVIRONMENT;
   else if (passed < results.length) process.exitCode = ExitStatus.FAILED;
+}
+
+/** How the capture is looked at, for who has not read captures/wireshark-profile/README.md. */
+export function openingHint(file: string): string {
+  const word = /^[\w./@%+=:,-]+$/.test(file) && !file.startsWith('-') ? file : `'${file.replaceAll("'", "'\\''")}'`;
+  return `  open it: wireshark -C podwire ${word}  (the profile: captures/wireshark-profile), or: podwire decode ${word}\n`;
 }
 
 /** @throws CommandError (2) with all problems of all files */

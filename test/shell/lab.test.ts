@@ -271,6 +271,8 @@ describe('podwire lab DIR', () => {
 
   it('refuses a directory without setup.sh', async () => {
     expect(await lab(directory)).toBe(2);
-    expect(errors).toMatch(/no setup\.sh in this directory: a case has setup\.sh and topology\.json; a script is named itself\n$/);
+    expect(errors).toMatch(
+      /no setup\.sh in this directory: a case has setup\.sh and topology\.json; a script is named itself\n$/,
+    );
   });
 });
