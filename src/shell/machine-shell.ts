@@ -6,6 +6,7 @@ import type { NetNamespace } from '../stack/netns.ts';
 import { bashCommands } from './bash-command.ts';
 import type { ShellCommand } from './command.ts';
 import { EmulatedFs } from './emulated-fs.ts';
+import { helpCommands } from './help-command.ts';
 import { hostHider } from './host-hidden.ts';
 import { jobCommands } from './jobs.ts';
 import { missingCommands } from './not-yet.ts';
@@ -72,6 +73,7 @@ export class MachineShell {
       ...processCommands,
       ...timeCommands,
       ...systemCommands,
+      ...helpCommands,
       ...extraCommands,
     ];
     const missing = missingCommands((name) => hasCommand(name) || own.some((c) => c.name === name));

@@ -2,6 +2,7 @@
 // mistyped; a name that shell/registry.ts knows is not taken from there.
 
 import type { ShellCommand } from './command.ts';
+import { hasCommand } from './registry.ts';
 
 const NAMES = [
   // small programs of the stimuli
@@ -17,9 +18,31 @@ const NAMES = [
   ...['bird', 'birdc', 'calicoctl', 'gobgp', 'gobgpd', 'vtysh'],
   // the bundled one runs in a thread of its own, where it would tell the host's time
   'sqlite3',
+  // processes, services, and what waits for keys
+  ...[
+    'crictl',
+    'dmesg',
+    'docker',
+    'htop',
+    'journalctl',
+    'less',
+    'lsof',
+    'man',
+    'modprobe',
+    'more',
+    'nano',
+    'ps',
+    'ssh',
+  ],
+  ...['strace', 'systemctl', 'telnet', 'top', 'vi', 'vim', 'watch', 'yes'],
   // looking on, and the rest
   ...['dumpcap', 'hping3', 'mtr', 'nmap', 'tc', 'tcpdump', 'tracepath', 'traceroute', 'tshark'],
 ];
+
+/** True for names that are only here: nothing but their excuse is emulated. */
+export function isMissingCommand(name: string): boolean {
+  return NAMES.includes(name) && !hasCommand(name);
+}
 
 /** @param exists true for names that have a command */
 export function missingCommands(exists: (name: string) => boolean): ShellCommand[] {

@@ -3,7 +3,7 @@
 //   CMD &            becomes  __podwire_bg=$(__job N "$@")     a process of its own (shell/jobs.ts); N names the statement
 //   $! $0            become   $__podwire_bg $__podwire_0       just-bash has 0 and "bash" there
 //   exit             becomes  { __snapshot "$?"; exit; }       where a trap may want the variables
-//   wait, trap       become   __wait, __trap                   just-bash's own do nothing and cannot be replaced
+//   wait, trap, help become   __wait, __trap, __help           just-bash's own do less and cannot be replaced
 //   DIR/CMD          becomes  __path DIR/CMD                   so that scripts get shells of ours, and more than 9 arguments
 //   exec CMD         becomes  { CMD; exit $?; }
 //   time PIPELINE    becomes  a group that reads the virtual clock before and after
@@ -171,7 +171,7 @@ class Rewriter {
     }
     const name = literal(command.name);
     if (name === null) return command;
-    if ((name === 'wait' || name === 'trap') && !this.#isFunction(name)) {
+    if ((name === 'wait' || name === 'trap' || name === 'help') && !this.#isFunction(name)) {
       command.name = literalWord(`__${name}`);
       return command;
     }
