@@ -67,7 +67,7 @@ export function parseDraft(tree: YamlTree): Parsed {
       }),
       cables: asList(raw.cables ?? null).map((value) => parsePart(cable, value)),
       capture: parsePart(capture, raw.capture ?? {}),
-      steps: steps.map((value) => parsePart(step, value)),
+      steps: steps.map(parseStep),
       named: {
         nodes: asList(rawCluster.nodes ?? null).flatMap((n) => text(asMap(n).name)),
         pods: asList(raw.pods ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
@@ -96,6 +96,19 @@ function nodeSchema(): z.ZodType<NodeInput> {
 function parsePart<T>(schema: z.ZodType<T>, value: unknown): T | null {
   const result = schema.safeParse(value);
   return result.success ? result.data : null;
+}
+
+/** Keys without which a step is still the same step: nothing else in the file is judged by them. */
+const DISPENSABLE: ReadonlySet<unknown> = new Set(['at', 'after', 'expect']);
+
+/** A step without those of its times and expectations that are wrong, so that what it refers to is checked; else null. */
+function parseStep(value: PlainValue): StepInput | null {
+  const whole = step.safeParse(value);
+  if (whole.success) return whole.data;
+  const wrong = new Set(whole.error.issues.map((issue) => issue.path[0]));
+  const left = Object.fromEntries(Object.entries(asMap(value)).filter(([key]) => !wrong.has(key)));
+  const acts = left.run !== undefined || left.fault !== undefined || left.wait !== undefined;
+  return acts && [...wrong].every((key) => DISPENSABLE.has(key)) ? parsePart(step, left) : null;
 }
 
 /** The value, or the schema's default when it is wrong. */

@@ -9,6 +9,22 @@ import { changed, problemsOf, SOUND } from './text.ts';
 
 const step = (yaml: string): string => changed(['  - {wait: 1s}', `  - ${yaml}`]);
 
+describe('a step with a wrong value', () => {
+  it('has its references checked all the same', () => {
+    expect(problemsOf(step('{run: ip route, on: node-7, after: soon}'))).toEqual([
+      expect.stringContaining('there is no node "node-7"'),
+      expect.stringContaining('steps[1].after is "soon"'),
+    ]);
+    expect(problemsOf(step('{run: "ping ${pod-z.ip}", expect: {exit: many}}'))).toHaveLength(2);
+  });
+
+  it('gives no second complaint about what only the wrong value was for', () => {
+    expect(problemsOf(step('{wait: soon}'))).toHaveLength(1);
+    expect(problemsOf(step('{run: ip route, on: 5}'))).toHaveLength(1);
+    expect(problemsOf(step('{fault: {link: node-1, loss: 150%}}'))).toHaveLength(1);
+  });
+});
+
 describe('an MTU that the underlay cannot carry', () => {
   it('is refused with the word that lets it through', () => {
     const { problems } = loadScenario(changed(['port: 8472', 'mtu: 1500']), 'test.yaml');
