@@ -122,7 +122,11 @@ function deliverError(idev: InDevice, frame: Frame, at: number, type: number): b
     info = view.getUint8(at + ICMP_REST);
   }
   if (type === IcmpType.DEST_UNREACH) netns.snmp[Snmp.IcmpInDestUnreachs]!++;
-  else if (type === IcmpType.TIME_EXCEEDED) netns.snmp[Snmp.IcmpInTimeExcds]!++;
+  else if (type === IcmpType.TIME_EXCEEDED) {
+    netns.snmp[Snmp.IcmpInTimeExcds]!++;
+    // icmp_unreach: that fragments were lost at the far end is no socket's error.
+    if (code === REASSEMBLY_TIME) return true;
+  }
   const protocol = view.getUint8(quoted + IPV4_PROTOCOL);
   const ttl = view.getUint8(frameStart[frame]! + IPV4_TTL);
   const error = { type, code, info, offender, ttl, quoted, payload: quoted + header, end };

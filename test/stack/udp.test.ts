@@ -1,10 +1,12 @@
 // Proves that UDP sockets send, receive and fail as Linux's do (golden cases 07a, 09a, 07c).
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { frameFromBytes } from '../../src/link/frame.ts';
 import type { NetNamespace } from '../../src/stack/netns.ts';
 import { updatePathMtu } from '../../src/stack/path-mtu.ts';
 import { PathMtuDiscovery } from '../../src/stack/path-mtu-discovery.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
+import { sum } from '../../src/wire/checksum.ts';
 import { ip, Net } from './net.ts';
 
 describe('UDP sockets', () => {
@@ -146,6 +148,32 @@ describe('UDP sockets', () => {
       [3, 3, ip('10.0.0.2'), [1, 2, 3]],
     ]);
     expect(connected.takeError()).toBeNull();
+  });
+
+  it('hears of an expired TTL, but not of fragments that the far end gave up on', () => {
+    const s = new UdpSocket(a);
+    s.recvErr = true;
+    s.sendTo(Uint8Array.of(1, 2, 3), ip('10.0.0.2'), 9);
+    net.run(0.1);
+    const sent = net.frames.find((f) => f.dev === 'a/eth0' && f.direction === 'out' && f.bytes[13] === 0)!.bytes;
+    s.errorQueue.length = 0;
+    for (const code of [0, 1]) {
+      const quote = sent.slice(14);
+      const bytes = new Uint8Array(14 + 28 + quote.length);
+      const v = new DataView(bytes.buffer);
+      bytes.set([2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45]);
+      v.setUint16(16, 28 + quote.length);
+      v.setUint16(22, 0x4001);
+      v.setInt32(26, ip('10.0.0.2'));
+      v.setInt32(30, ip('10.0.0.1'));
+      v.setUint16(24, ~sum(v, 14, 34) & 0xffff);
+      v.setUint8(34, 11);
+      v.setUint8(35, code);
+      bytes.set(quote, 42);
+      v.setUint16(36, ~sum(v, 34, bytes.length) & 0xffff);
+      a.device('eth0')!.receive(frameFromBytes(bytes));
+    }
+    expect(s.errorQueue.map((e) => [e.type, e.code])).toEqual([[11, 0]]);
   });
 
   it('fails at once where there is no route', () => {
