@@ -1,6 +1,8 @@
 // The errors a socket call can give, by their errno names, and what ICMP makes of itself for a socket
 // (net/ipv4/icmp.c icmp_err_convert).
 
+import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
+
 export type Errno =
   | 'EACCES'
   | 'EADDRINUSE'
@@ -95,6 +97,16 @@ const UNREACH: readonly (readonly [Errno, boolean])[] = [
 export function unreachableErrno(code: number): { readonly errno: Errno; readonly fatal: boolean } {
   const entry = UNREACH[code];
   return entry === undefined ? { errno: 'EHOSTUNREACH', fatal: true } : { errno: entry[0], fatal: entry[1] };
+}
+
+/**
+ * What an ICMP error is to a datagram socket (__udp4_lib_err, ping_err): its errno, and whether a connected socket that
+ * did not ask is told. A packet that was too big counts as fatal there, unlike in the table.
+ */
+export function icmpErrno(type: number, code: number): { readonly errno: Errno; readonly fatal: boolean } {
+  if (type === IcmpType.PARAMETER_PROBLEM) return { errno: 'EPROTO', fatal: true };
+  if (type !== IcmpType.DEST_UNREACH) return { errno: 'EHOSTUNREACH', fatal: false };
+  return code === IcmpUnreach.FRAG_NEEDED ? { errno: 'EMSGSIZE', fatal: true } : unreachableErrno(code);
 }
 
 /** One entry of a socket's error queue (IP_RECVERR; struct sock_extended_err). */

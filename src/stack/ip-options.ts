@@ -4,16 +4,9 @@
 import { DropReason } from '../base/drop-reason.ts';
 import { type Frame, frameStart, view } from '../link/frame.ts';
 import { IcmpType } from '../wire/icmp.ts';
-import { IPV4_HEADER } from '../wire/ipv4.ts';
+import { IPV4_HEADER, Ipv4Option, Ipv4OptionState, ipv4OptionLength, nextIpv4Option } from '../wire/ipv4.ts';
 import { icmpSend } from './icmp-send.ts';
 import type { InDevice } from './in-device.ts';
-
-const END = 0;
-const NOOP = 1;
-const RECORD_ROUTE = 7;
-const TIMESTAMP = 68;
-const LOOSE_SOURCE_ROUTE = 131;
-const STRICT_SOURCE_ROUTE = 137;
 
 /** ip_rcv_options: 0 when the packet may go on. A malformed option is answered with a parameter problem. */
 export function optionsInput(idev: InDevice, frame: Frame, header: number): DropReason {
@@ -21,19 +14,22 @@ export function optionsInput(idev: InDevice, frame: Frame, header: number): Drop
   const end = at + header;
   let i = at + IPV4_HEADER;
   while (i < end) {
-    const type = view.getUint8(i);
-    if (type === END) break;
-    if (type === NOOP) {
+    const state = nextIpv4Option(view, i, end);
+    if (state === Ipv4OptionState.END) break;
+    if (state === Ipv4OptionState.NOP) {
       i++;
       continue;
     }
-    const length = i + 1 < end ? view.getUint8(i + 1) : 0;
-    let wrong = length < 2 || i + length > end ? i - at : -1;
-    if (wrong < 0 && (type === RECORD_ROUTE || type === LOOSE_SOURCE_ROUTE || type === STRICT_SOURCE_ROUTE)) {
+    const type = view.getUint8(i);
+    const sound = state !== Ipv4OptionState.MALFORMED;
+    const length = sound ? ipv4OptionLength(view, i) : 0;
+    const sourceRoute = type === Ipv4Option.LOOSE_SOURCE_ROUTE || type === Ipv4Option.STRICT_SOURCE_ROUTE;
+    let wrong = sound ? -1 : i - at;
+    if (sound && (type === Ipv4Option.RECORD_ROUTE || sourceRoute)) {
       // length, then a pointer of 4 or more (RFC 791: smallest legal value 4)
       if (length < 3) wrong = i + 1 - at;
       else if (view.getUint8(i + 2) < 4) wrong = i + 2 - at;
-    } else if (wrong < 0 && type === TIMESTAMP) {
+    } else if (sound && type === Ipv4Option.TIMESTAMP) {
       if (length < 4) wrong = i + 1 - at;
       else if (view.getUint8(i + 2) < 5) wrong = i + 2 - at;
     }
@@ -43,9 +39,7 @@ export function optionsInput(idev: InDevice, frame: Frame, header: number): Drop
       }
       return DropReason.IP_OPTION_INVALID;
     }
-    if ((type === LOOSE_SOURCE_ROUTE || type === STRICT_SOURCE_ROUTE) && !idev.acceptsSourceRoute) {
-      return DropReason.IP_SOURCE_ROUTE;
-    }
+    if (sourceRoute && !idev.acceptsSourceRoute) return DropReason.IP_SOURCE_ROUTE;
     i += length;
   }
   return 0;

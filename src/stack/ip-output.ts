@@ -18,6 +18,9 @@ const { frameEnd, frameHash, frameMark, framePacketId, frameStart, NO_FRAME, u8,
 const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
 const KIND = DstKind;
 
+/** Option flag: to be copied into every fragment (RFC 791 section 3.1). */
+const IPV4_OPTION_COPIED = 0x80;
+
 /** Longest IPv4 packet. */
 export const IP_MAX = 65_535;
 
@@ -153,11 +156,10 @@ function dropUncopiedOptions(at: number, header: number): void {
   let i = at + IPV4_HEADER;
   const end = at + header;
   while (i < end) {
-    const type = view.getUint8(i);
-    if (type === 0) return;
-    const length = type === 1 ? 1 : i + 1 < end ? view.getUint8(i + 1) : 0;
-    if (length < 1 || (type !== 1 && length < 2) || i + length > end) return;
-    if ((type & 0x80) === 0) for (let j = i; j < i + length; j++) view.setUint8(j, 1);
+    const state = ipv4.nextIpv4Option(view, i, end);
+    if (state === ipv4.Ipv4OptionState.END || state === ipv4.Ipv4OptionState.MALFORMED) return;
+    const length = state === ipv4.Ipv4OptionState.NOP ? 1 : ipv4.ipv4OptionLength(view, i);
+    if ((view.getUint8(i) & IPV4_OPTION_COPIED) === 0) u8.fill(ipv4.Ipv4Option.NOP, i, i + length);
     i += length;
   }
 }

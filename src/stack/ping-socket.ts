@@ -3,7 +3,7 @@
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { allocFrame, type Frame, frameEnd, frameStart, NO_FRAME, sumArena, u8, view } from '../link/frame.ts';
-import { ICMP_CHECKSUM, ICMP_HEADER, ICMP_SEQUENCE, IcmpType, IcmpUnreach, writeIcmp } from '../wire/icmp.ts';
+import { ICMP_CHECKSUM, ICMP_HEADER, ICMP_SEQUENCE, IcmpType, writeIcmp } from '../wire/icmp.ts';
 import {
   IPV4_DESTINATION,
   IPV4_DF,
@@ -14,7 +14,7 @@ import {
   IpProtocol,
   writeIpv4Header,
 } from '../wire/ipv4.ts';
-import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
+import { type Errno, icmpErrno, type SocketError } from './errno.ts';
 import type { InDevice } from './in-device.ts';
 import { IP_MAX, ipSocketOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
@@ -137,14 +137,8 @@ export class PingSocket {
   /** @internal ping_err */
   icmpError(e: IcmpError): void {
     if (view.getUint8(e.payload) !== IcmpType.ECHO) return;
-    let errno: Errno = 'EHOSTUNREACH';
-    if (e.type === IcmpType.PARAMETER_PROBLEM) errno = 'EPROTO';
-    else if (e.type === IcmpType.DEST_UNREACH) {
-      if (e.code === IcmpUnreach.FRAG_NEEDED) {
-        if (this.pathMtuDiscovery === PathMtuDiscovery.DONT) return;
-        errno = 'EMSGSIZE';
-      } else errno = unreachableErrno(e.code).errno;
-    }
+    const { errno } = icmpErrno(e.type, e.code);
+    if (errno === 'EMSGSIZE' && this.pathMtuDiscovery === PathMtuDiscovery.DONT) return;
     this.onError?.({
       errno,
       origin: 'icmp',

@@ -10,12 +10,12 @@ import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
 import { allocFrame, sumArena } from '../link/frame.ts';
 import { finishUdp, pseudoSum } from '../wire/checksum.ts';
-import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
+import { IcmpType } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { writeIpv4Header } from '../wire/ipv4.ts';
 import * as udpHeader from '../wire/udp.ts';
 import { writeUdp } from '../wire/udp.ts';
-import { type Errno, type SocketError, unreachableErrno } from './errno.ts';
+import { type Errno, icmpErrno, type SocketError } from './errno.ts';
 import type { InDevice } from './in-device.ts';
 import { ipSocketOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
@@ -252,24 +252,9 @@ export class UdpSocket {
 
   /** @internal __udp4_lib_err */
   icmpError(e: IcmpError): void {
-    let errno: Errno = 'EHOSTUNREACH';
-    let hard = false;
-    if (e.type === IcmpType.PARAMETER_PROBLEM) {
-      errno = 'EPROTO';
-      hard = true;
-    } else if (e.type === IcmpType.DEST_UNREACH) {
-      if (e.code === IcmpUnreach.FRAG_NEEDED) {
-        if (this.pathMtuDiscovery === PathMtuDiscovery.DONT) return;
-        errno = 'EMSGSIZE';
-        hard = true;
-      } else {
-        const u = unreachableErrno(e.code);
-        errno = u.errno;
-        hard = u.fatal;
-      }
-    } else if (e.type === IcmpType.SOURCE_QUENCH || e.type === IcmpType.REDIRECT) {
-      return;
-    }
+    if (e.type === IcmpType.SOURCE_QUENCH || e.type === IcmpType.REDIRECT) return;
+    const { errno, fatal } = icmpErrno(e.type, e.code);
+    if (errno === 'EMSGSIZE' && this.pathMtuDiscovery === PathMtuDiscovery.DONT) return;
     if (this.recvErr) {
       this.#queueError({
         errno,
@@ -283,7 +268,7 @@ export class UdpSocket {
         destinationPort: view.getUint16(e.payload + UDP_DESTINATION),
         payload: u8.slice(Math.min(e.payload + UDP_HEADER, e.end), e.end),
       });
-    } else if (!hard || this.remotePort === 0) {
+    } else if (!fatal || this.remotePort === 0) {
       return;
     }
     this.#error = errno;
