@@ -50,6 +50,8 @@ const packetIds = new Float64Array(COUNT);
 const marks = new Int32Array(COUNT);
 const hashes = new Int32Array(COUNT);
 const depths = new Uint8Array(COUNT);
+const ctInfos = new Uint8Array(COUNT);
+const cts: (object | null)[] = new Array<object | null>(COUNT).fill(null);
 
 /** Views over the whole arena. */
 export const u8 = bytes;
@@ -67,6 +69,13 @@ export const frameMark = marks;
 export const frameHash = hashes;
 /** Tunnel layers that the frame has passed through in this namespace chain (limit: overlay/). */
 export const frameDepth = depths;
+/**
+ * What conntrack says of the packet (skb->_nfct): 0 for nothing yet, else 1 + enum ip_conntrack_info (netfilter/nf-conn.ts).
+ * Whoever sets it sets frameCt too; what leaves a namespace or a tunnel layer is scrubbed with scrubFrame.
+ */
+export const frameCtInfo = ctInfos;
+/** The conntrack entry (netfilter/nf-conn.ts NfConn), null when there is none. Read only where frameCtInfo is not 0. */
+export const frameCt = cts;
 /** 1 while the handle is handed out: double frees and leaks are bugs that assert finds. */
 const live = new Uint8Array(COUNT);
 
@@ -108,6 +117,7 @@ export function allocFrame(length: number): Frame {
   marks[f] = 0;
   hashes[f] = 0;
   depths[f] = 0;
+  ctInfos[f] = 0;
   live[f] = 1;
   return f;
 }
@@ -115,6 +125,7 @@ export function allocFrame(length: number): Frame {
 export function freeFrame(f: Frame): void {
   assert(live[f] === 1, 'a frame is freed once');
   live[f] = 0;
+  if (ctInfos[f] !== 0) cts[f] = null;
   if (f <= SMALL_COUNT) smallFree[smallTop++] = f;
   else bigFree[bigTop++] = f;
 }
@@ -136,7 +147,24 @@ export function cloneFrame(f: Frame): Frame {
   marks[copy] = marks[f]!;
   hashes[copy] = hashes[f]!;
   depths[copy] = depths[f]!;
+  if (ctInfos[f] !== 0) {
+    ctInfos[copy] = ctInfos[f]!;
+    cts[copy] = cts[f]!;
+  }
   return copy;
+}
+
+/** Takes conntrack's mark off a packet (nf_reset_ct). */
+export function resetCt(f: Frame): void {
+  if (ctInfos[f] === 0) return;
+  ctInfos[f] = 0;
+  cts[f] = null;
+}
+
+/** What a packet loses when it crosses into another namespace (net/core/skbuff.c skb_scrub_packet with xnet). */
+export function scrubFrame(f: Frame): void {
+  marks[f] = 0;
+  resetCt(f);
 }
 
 /** Room in front of the frame's first byte. */
