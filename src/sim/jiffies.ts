@@ -13,10 +13,10 @@
 // One wheel serves a whole Sim, as one CPU would. Limit: the wheel reaches WHEEL_TIMEOUT_MAX jiffies (48 days); a longer
 // delay is cut to that, as in calc_wheel_index().
 
+import { HZ } from './config-hz.ts';
 import { NS_PER_S, type Ns, type Sim, type Timer } from './sim.ts';
 
-/** CONFIG_HZ of the kernel of the golden captures. */
-export const HZ = 250;
+export { HZ };
 /** Length of a jiffy: 4 ms. */
 export const JIFFY: Ns = NS_PER_S / HZ;
 
