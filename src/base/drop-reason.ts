@@ -79,6 +79,8 @@ const TABLE = [
   ['SOCKET_RCVBUFF', 'the receive buffer of the socket was full'],
   // -- netfilter
   ['NETFILTER_DROP', 'a netfilter rule dropped it'],
+  ['IPVS_NO_DESTINATION', 'IPVS: the virtual service has no real server that may take it'],
+  ['IPVS_OLD_CONNTRACK', 'IPVS: the port pair is reused while conntrack still knows the old connection'],
 ] as const;
 
 export type DropReasonName = (typeof TABLE)[number][0];

@@ -2,6 +2,7 @@
 // floor above the stack and never reaches down into it.
 
 import type { Ipv4 } from '../addr/ipv4.ts';
+import type { DropReason } from '../base/drop-reason.ts';
 import type { Rng } from '../base/rng.ts';
 import type { Frame } from '../link/frame.ts';
 import type { Ns, Sim } from '../sim/sim.ts';
@@ -41,6 +42,18 @@ export interface NetfilterHost {
   sendUnreach(frame: Frame, code: number, hook: Hook, inDevice: number): void;
   /** Answers a TCP segment with a reset from its destination (nf_send_reset). The frame stays the caller's. */
   sendReset(frame: Frame, hook: Hook, inDevice: number): void;
+  /** Answers that the TTL ran out. The frame stays the caller's. */
+  sendTimeExceeded(frame: Frame, hook: Hook): void;
+  /** Answers that the packet is too long for a link of this MTU. The frame stays the caller's. */
+  sendFragNeeded(frame: Frame, hook: Hook, mtu: number): void;
+  /** The path MTU to an address; 0 when there is no route. */
+  mtuTo(destination: Ipv4): number;
+  /** Routes the packet by its destination and sends it through LOCAL_OUT and POST_ROUTING (IPVS). Takes ownership. */
+  localOut(frame: Frame): void;
+  /** ip_route_me_harder at LOCAL_OUT: the packet's address changed, the route that it will leave by with it. 0 or a drop reason. */
+  rerouteLocalOut(frame: Frame): DropReason;
+  /** Ends the conntrack entry with this original tuple, if there is one. */
+  dropConntrack(protocol: number, source: Ipv4, sourcePort: number, destination: Ipv4, port: number): void;
   /** A sysctl's value as a number, `otherwise` when it is not set (net.netfilter.*, net.ipv4.*). */
   sysctl(name: string, otherwise: number): number;
   /** True when somebody wants notes about packets (a capture): only then build the text. */
