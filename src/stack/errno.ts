@@ -17,6 +17,7 @@ export type Errno =
   | 'EMSGSIZE'
   | 'ENETUNREACH'
   | 'ENOBUFS'
+  | 'ENOENT'
   | 'ENONET'
   | 'ENOPROTOOPT'
   | 'ENOTCONN'
@@ -40,6 +41,7 @@ export const ERRNO_TEXT: Readonly<Record<Errno, string>> = {
   EMSGSIZE: 'Message too long',
   ENETUNREACH: 'Network is unreachable',
   ENOBUFS: 'No buffer space available',
+  ENOENT: 'No such file or directory',
   ENONET: 'Machine is not on the network',
   ENOPROTOOPT: 'Protocol not available',
   ENOTCONN: 'Transport endpoint is not connected',
@@ -64,6 +66,7 @@ export const ERRNO_NUMBER: Readonly<Record<Errno, number>> = {
   EMSGSIZE: 90,
   ENETUNREACH: 101,
   ENOBUFS: 105,
+  ENOENT: 2,
   ENONET: 64,
   ENOPROTOOPT: 92,
   ENOTCONN: 107,

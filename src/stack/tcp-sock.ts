@@ -23,7 +23,6 @@ import { ByteRing } from './tcp-ring.ts';
 import { SkbQueue, type TcpSkb, TsortedQueue } from './tcp-skb.ts';
 import type { TcpSocket } from './tcp-socket.ts';
 import { WindowedMin } from './tcp-windowed-min.ts';
-import { WindowedMin } from './tcp-windowed-min.ts';
 
 /** include/net/tcp_states.h */
 export const TcpState = {
