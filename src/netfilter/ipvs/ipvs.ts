@@ -5,23 +5,23 @@
 //
 // Conntrack follows with net.ipv4.vs.conntrack=1: the reply tuple of its entry is turned to the real server.
 
-import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
-import { DropReason } from '../base/drop-reason.ts';
-import * as frames from '../link/frame.ts';
-import { type Frame, sumArena } from '../link/frame.ts';
-import { NS_PER_S, type Ns } from '../sim/sim.ts';
-import { finish, update16, update32 } from '../wire/checksum.ts';
-import { ICMP_CHECKSUM, ICMP_HEADER, ICMP_TYPE, IcmpType, IcmpUnreach } from '../wire/icmp.ts';
-import * as ipv4 from '../wire/ipv4.ts';
-import { TCP_CHECKSUM, TCP_FLAGS, TCP_HEADER, TcpFlag } from '../wire/tcp.ts';
-import { UDP_CHECKSUM, UDP_HEADER } from '../wire/udp.ts';
-import { HOOK_STOLEN, Hook } from './hook.ts';
-import { IpvsConnection, IpvsConnectionTable } from './ipvs-connection.ts';
-import { createIpvsScheduler, type IpvsSchedulerName } from './ipvs-scheduler.ts';
-import { IpvsDestination, IpvsService, IpvsStats } from './ipvs-service.ts';
-import { IpvsDirection, IpvsState, IpvsTimeouts, isActiveState, nextTcpState } from './ipvs-state.ts';
-import { AddressType, type NetfilterHost } from './netfilter-host.ts';
-import { CtDir, ctDirection, ctInfoOf, ctOf } from './nf-conn.ts';
+import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
+import { DropReason } from '../../base/drop-reason.ts';
+import * as frames from '../../link/frame.ts';
+import { type Frame, sumArena } from '../../link/frame.ts';
+import { NS_PER_S, type Ns } from '../../sim/sim.ts';
+import { finish, update16, update32 } from '../../wire/checksum.ts';
+import { ICMP_CHECKSUM, ICMP_HEADER, ICMP_TYPE, IcmpType, IcmpUnreach } from '../../wire/icmp.ts';
+import * as ipv4 from '../../wire/ipv4.ts';
+import { TCP_CHECKSUM, TCP_FLAGS, TCP_HEADER, TcpFlag } from '../../wire/tcp.ts';
+import { UDP_CHECKSUM, UDP_HEADER } from '../../wire/udp.ts';
+import { HOOK_STOLEN, Hook } from '../hook.ts';
+import { AddressType, type NetfilterHost } from '../netfilter-host.ts';
+import { CtDir, ctDirection, ctInfoOf, ctOf } from '../nf-conn.ts';
+import { IpvsConnection, IpvsConnectionTable } from './connection.ts';
+import { createIpvsScheduler, type IpvsSchedulerName } from './scheduler.ts';
+import { IpvsDestination, IpvsService, IpvsStats } from './service.ts';
+import { IpvsDirection, IpvsState, IpvsTimeouts, isActiveState, nextTcpState } from './state.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameMark, frameStart, view } = frames;

@@ -1,8 +1,8 @@
 // Virtual services of IPVS and their real servers (net/netfilter/ipvs/ip_vs_ctl.c, include/net/ip_vs.h).
 
-import type { Ipv4 } from '../addr/ipv4.ts';
-import type { Ns } from '../sim/sim.ts';
-import type { IpvsScheduler } from './ipvs-scheduler.ts';
+import type { Ipv4 } from '../../addr/ipv4.ts';
+import type { Ns } from '../../sim/sim.ts';
+import type { IpvsScheduler } from './scheduler.ts';
 
 /** How packets reach a real server (IP_VS_CONN_F_FWD_MASK). Only `masq` is what kube-proxy uses, and what is emulated. */
 export type IpvsForward = 'masq';

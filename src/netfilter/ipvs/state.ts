@@ -1,7 +1,7 @@
 // States of IPVS connections and how long each lasts (net/netfilter/ipvs/ip_vs_proto_tcp.c, ip_vs_proto_udp.c,
 // ip_vs_proto_sctp.c is not emulated). They are IPVS's own, beside conntrack's.
 
-import { NS_PER_S, type Ns } from '../sim/sim.ts';
+import { NS_PER_S, type Ns } from '../../sim/sim.ts';
 
 export const IpvsState = {
   NONE: 0,

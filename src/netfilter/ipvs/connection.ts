@@ -1,11 +1,11 @@
 // IPVS connections: who talks to which virtual service through which real server (net/netfilter/ipvs/ip_vs_conn.c).
 // Found from both sides without a key object: two chained hash tables over integers.
 
-import type { Ipv4 } from '../addr/ipv4.ts';
-import { KernelTimer } from '../sim/jiffies.ts';
-import type { Ns, Sim } from '../sim/sim.ts';
-import type { IpvsDestination } from './ipvs-service.ts';
-import { IpvsState } from './ipvs-state.ts';
+import type { Ipv4 } from '../../addr/ipv4.ts';
+import { KernelTimer } from '../../sim/jiffies.ts';
+import type { Ns, Sim } from '../../sim/sim.ts';
+import type { IpvsDestination } from './service.ts';
+import { IpvsState } from './state.ts';
 
 /** IP_VS_CONN_TAB_BITS: `size=` in the head line of ipvsadm. */
 export const IPVS_TABLE_SIZE = 4096;

@@ -1,8 +1,8 @@
 // The schedulers of IPVS that kube-proxy can be told to use: rr, wrr, lc, wlc, sh, dh, sed, nq
 // (net/netfilter/ipvs/ip_vs_rr.c and its siblings). Each is made for one service and told when its real servers change.
 
-import type { Ipv4 } from '../addr/ipv4.ts';
-import type { IpvsDestination, IpvsService } from './ipvs-service.ts';
+import type { Ipv4 } from '../../addr/ipv4.ts';
+import type { IpvsDestination, IpvsService } from './service.ts';
 
 export interface IpvsScheduler {
   readonly name: IpvsSchedulerName;
