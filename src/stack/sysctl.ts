@@ -6,6 +6,7 @@
 // How `all` and a device's own value combine (maximum, or, and) is the reader's business: see in-device.ts.
 
 import { NEIGH_DEFAULTS, type NeighParameterName, NeighParameters } from './neigh-parameters.ts';
+import { TCP_VALUES, TCP_VECTORS, type TcpVectorName } from './tcp-sysctl.ts';
 
 /** Per-device values of net.ipv4.conf.X, all integers. */
 export const CONF_DEFAULTS = {
@@ -76,22 +77,14 @@ const IPV4_VALUES = {
   'neigh.default.gc_thresh3': [1024, 0, 0x7fffffff],
   /** seconds */
   'neigh.default.gc_interval': [30, 0, 0x7fffffff],
+  ...TCP_VALUES,
 } as const satisfies Record<string, readonly [number, number, number]>;
 export type Ipv4ValueName = keyof typeof IPV4_VALUES;
 
 /** Kept and reported; the parts of the kernel that they steer come with later floors. */
 const KEPT: Readonly<Record<string, string>> = {
-  'net.ipv4.ip_local_port_range': '32768\t60999',
   'net.ipv4.ping_group_range': '1\t0',
   'net.ipv4.tcp_congestion_control': 'cubic',
-  'net.ipv4.tcp_rmem': '4096\t131072\t33554432',
-  'net.ipv4.tcp_wmem': '4096\t16384\t4194304',
-  'net.ipv4.tcp_timestamps': '1',
-  'net.ipv4.tcp_sack': '1',
-  'net.ipv4.tcp_window_scaling': '1',
-  'net.ipv4.tcp_ecn': '2',
-  'net.ipv4.tcp_syn_retries': '6',
-  'net.ipv4.tcp_syn_linear_timeouts': '4',
   'net.ipv4.fib_multipath_hash_policy': '0',
   'net.ipv6.conf.all.disable_ipv6': '0',
   'net.ipv6.conf.default.disable_ipv6': '0',
@@ -109,6 +102,7 @@ const KEPT: Readonly<Record<string, string>> = {
   'net.core.wmem_default': '212992',
   'net.core.rmem_max': '212992',
   'net.core.wmem_max': '212992',
+  'net.core.somaxconn': '4096',
 };
 
 /** What `sysctl -w` says no with: the kernel's errno and words. */
@@ -122,6 +116,8 @@ interface ConfEntry {
 
 export class Sysctl {
   readonly ipv4: Record<Ipv4ValueName, number>;
+  /** Values that are several numbers (tcp_rmem), by their names behind "net.ipv4.". */
+  readonly vectors: Record<TcpVectorName, readonly number[]> = { ...TCP_VECTORS };
   readonly #conf = new Map<string, ConfEntry>();
   readonly #neigh = new Map<string, NeighParameters>();
   readonly #kept = new Map<string, string>(Object.entries(KEPT));
@@ -190,6 +186,8 @@ export class Sysctl {
       return value === undefined ? null : String(value);
     }
     if (part.kind === 'neigh') return this.#neigh.get(part.device)?.read(part.field as NeighParameterName) ?? null;
+    const vector = this.vectors[part.field as TcpVectorName];
+    if (vector !== undefined) return vector.join('\t');
     const value = this.ipv4[part.field as Ipv4ValueName];
     return value === undefined ? null : String(value);
   }
@@ -209,6 +207,7 @@ export class Sysctl {
     }
     const part = splitName(name);
     if (part === null) return 'No such file or directory';
+    if (part.kind === 'ipv4' && part.field in TCP_VECTORS) return this.#setVector(part.field as TcpVectorName, text);
     if (!/^-?\d+$/.test(text)) return 'Invalid argument';
     const value = Number(text);
     if (part.kind === 'conf') return this.#setConf(part.device, part.field as ConfName, value);
@@ -222,6 +221,19 @@ export class Sysctl {
     if (value < range[1] || value > range[2]) return 'Invalid argument';
     this.ipv4[part.field as Ipv4ValueName] = value;
     if (part.field === 'ip_forward') this.#forwardingEverywhere(value);
+    return null;
+  }
+
+  /** proc_dointvec_minmax: leading numbers may be given alone. */
+  #setVector(name: TcpVectorName, text: string): SysctlError | null {
+    const words = text.split(/\s+/);
+    const old = this.vectors[name];
+    if (words.length > old.length || !words.every((w) => /^\d{1,10}$/.test(w))) return 'Invalid argument';
+    const least = name === 'ip_local_port_range' ? 0 : 1;
+    if (words.some((w) => Number(w) < least || Number(w) > 0x7fffffff)) return 'Invalid argument';
+    const next = old.map((v, i) => (words[i] === undefined ? v : Number(words[i])));
+    if (name === 'ip_local_port_range' && (next[1]! < next[0]! || next[1]! > 0xffff)) return 'Invalid argument';
+    this.vectors[name] = next;
     return null;
   }
 
@@ -264,6 +276,9 @@ export class Sysctl {
     const out: { name: string; value: string }[] = [];
     for (const [name, value] of this.#kept) out.push({ name, value });
     for (const [name, value] of Object.entries(this.ipv4)) out.push({ name: `net.ipv4.${name}`, value: String(value) });
+    for (const [name, value] of Object.entries(this.vectors)) {
+      out.push({ name: `net.ipv4.${name}`, value: value.join('\t') });
+    }
     for (const [device, entry] of this.#conf) {
       for (const [field, value] of Object.entries(entry.values)) {
         out.push({ name: `net.ipv4.conf.${device}.${field}`, value: String(value) });
