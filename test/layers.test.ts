@@ -16,6 +16,7 @@ const FLOORS = [
   'stack',
   'overlay',
   'bgp',
+  'dns',
   'apps',
   'kube',
   'capture',
@@ -32,7 +33,7 @@ const FLOORS = [
  * The emulated world: everything in it is a function of the scenario and the seed. capture/ and shell/ stand above it;
  * they may write files and wait for promises, but see no clock and no dice of the host either.
  */
-const EMULATED = ['base', 'addr', 'wire', 'sim', 'link', 'netfilter', 'stack', 'overlay', 'bgp', 'apps', 'kube'];
+const EMULATED = ['base', 'addr', 'wire', 'sim', 'link', 'netfilter', 'stack', 'overlay', 'bgp', 'dns', 'apps', 'kube'];
 const REPEATABLE = [...EMULATED, 'capture', 'observe', 'shell', 'scenario'];
 
 /** What no file below cli/ and tap/ may say, and why. */
