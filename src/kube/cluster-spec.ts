@@ -2,6 +2,10 @@
 
 import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
+import type { EndpointSlice } from './endpoint-slice.ts';
+import type { KubeProxySpec } from './kube-proxy-spec.ts';
+import type { PortRange } from './node-port-allocator.ts';
+import type { Protocol, ServiceSpec } from './service.ts';
 
 export interface NodeSpec {
   readonly name: string;
@@ -15,6 +19,8 @@ export interface NodeSpec {
   readonly mac: Mac | null;
   /** MTU of eth0 and of the switch port that it is plugged into */
   readonly mtu: number;
+  /** label topology.kubernetes.io/zone */
+  readonly zone?: string | null;
 }
 
 export interface FlannelSpec {
@@ -35,6 +41,26 @@ export interface PodSpec {
   readonly hostNetwork: boolean;
   readonly containers: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
+  /** named or not, of all containers; what a Service's targetPort may name */
+  readonly ports?: readonly { readonly name: string; readonly port: number; readonly protocol: Protocol }[];
+  /** default: the pod's name, which makes no DNS record */
+  readonly hostname?: string | null;
+  readonly subdomain?: string | null;
+  /** condition Ready at first; default true */
+  readonly ready?: boolean;
+}
+
+/** Services, and who makes them reachable. */
+export interface ServiceNetworkSpec {
+  /** --service-cluster-ip-range */
+  readonly serviceCIDR: Ipv4Prefix;
+  readonly nodePortRange: PortRange;
+  /** null: nobody serves them (a cluster without kube-proxy) */
+  readonly kubeProxy: KubeProxySpec | null;
+  /** in the order in which they are created, after `kubernetes` */
+  readonly services: readonly ServiceSpec[];
+  /** those that people wrote, for Services without a selector */
+  readonly endpointSlices: readonly Omit<EndpointSlice, 'created'>[];
 }
 
 export interface ClusterSpec {
@@ -47,6 +73,8 @@ export interface ClusterSpec {
   readonly network: FlannelSpec;
   /** in the order in which they are created */
   readonly pods: readonly PodSpec[];
+  /** absent: pods and nodes only, no Services and no netfilter */
+  readonly services?: ServiceNetworkSpec | null;
 }
 
 /** Namespace of pods that name none. */

@@ -16,12 +16,19 @@ import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel
 import { ensureHost, type OnDevice } from './host.ts';
 import { HostLocal } from './host-local.ts';
 import { assignNodeCidrs, CidrSet } from './node-ipam.ts';
+import { NODE_PORT_RANGE } from './node-port-allocator.ts';
+import { podView } from './pod-lifecycle.ts';
 import { createSandbox } from './sandbox.ts';
 import { scheduleNode } from './scheduler.ts';
+import { type ServiceNetwork, startServiceNetwork } from './service-network.ts';
+import { Services } from './services.ts';
 import { createUnderlay, type Underlay } from './underlay.ts';
 
 /** Bridge of the flannel CNI plugin's delegate. */
 export const POD_BRIDGE = 'cni0';
+
+/** kubeadm's networking.serviceSubnet */
+export const DEFAULT_SERVICE_CIDR: Ipv4Prefix = { address: 0x0a600000, length: 12 };
 
 export interface ClusterNode {
   readonly name: string;
@@ -48,10 +55,18 @@ export interface Pod {
   readonly ip: Ipv4 | null;
   readonly eth0: NetDevice | null;
   readonly hostVeth: NetDevice | null;
+  /** id of its sandbox; null with hostNetwork */
+  readonly sandboxId: string | null;
   /** virtual time of creation */
   readonly created: number;
   /** what the kubelet's event would say, or null */
   readonly problem: string | null;
+  /** condition Ready (pod-lifecycle.ts changes it) */
+  ready: boolean;
+  /** metadata.deletionTimestamp, virtual time; null while nobody has deleted it */
+  deleted: number | null;
+  /** ends the programs that run in it */
+  readonly programs: Set<() => void>;
 }
 
 export interface BuildOptions {
@@ -74,6 +89,9 @@ export class Cluster {
   readonly nodes = new Map<string, ClusterNode>();
   /** by label, in the order in which they were created */
   readonly pods = new Map<string, Pod>();
+  readonly services: Services;
+  /** null: a cluster of pods and nodes only */
+  serviceNetwork: ServiceNetwork | null = null;
   readonly #podCounts = new Map<ClusterNode, number>();
   readonly #onDevice: OnDevice;
 
@@ -83,6 +101,12 @@ export class Cluster {
     this.spec = spec;
     this.underlay = underlay;
     this.#onDevice = onDevice;
+    this.services = new Services({
+      sim: world.sim,
+      rng: (purpose) => world.rng(`kube/${purpose}`),
+      serviceCIDR: spec.services?.serviceCIDR ?? DEFAULT_SERVICE_CIDR,
+      nodePortRange: spec.services?.nodePortRange ?? NODE_PORT_RANGE,
+    });
   }
 
   pod(name: string, namespace = 'default'): Pod | null {
@@ -93,8 +117,20 @@ export class Cluster {
     return this.nodes.get(name) ?? null;
   }
 
+  /** Pods came, went or changed: endpoints follow. @internal */
+  podsChanged(): void {
+    this.services.setPods([...this.pods.values()].map(podView));
+  }
+
   /** Schedules and starts a pod. @internal name and namespace have been checked to be free */
   addPod(spec: PodSpec): Pod {
+    const pod = this.startPod(spec);
+    this.podsChanged();
+    return pod;
+  }
+
+  /** As addPod, without telling anyone. @internal */
+  startPod(spec: PodSpec): Pod {
     const node = this.#schedule(spec);
     const label = podLabel(spec);
     assert(!this.pods.has(label), `two pods ${label}`);
@@ -118,14 +154,15 @@ export class Cluster {
     const { netns, eth0 } = node;
     const created = this.world.sim.now;
     const ip = node.spec.address;
-    return { spec, label: podLabel(spec), node, netns, ip, eth0, hostVeth: null, created, problem: null };
+    const state = { ...initialState(spec), problem: null };
+    return { spec, label: podLabel(spec), node, netns, ip, eth0, hostVeth: null, sandboxId: null, created, ...state };
   }
 
   #networkPod(spec: PodSpec, node: ClusterNode): Pod {
     const label = podLabel(spec);
     const created = this.world.sim.now;
     const sandbox = createSandbox(node.machine, spec, this.#onDevice);
-    const base = { spec, label, node, netns: sandbox.netns, created };
+    const base = { spec, label, node, netns: sandbox.netns, sandboxId: sandbox.id, created, ...initialState(spec) };
     const none = { ip: null, eth0: null, hostVeth: null };
     if (node.flannel === null || node.ipam === null) return { ...base, ...none, problem: node.problem };
     const added = bridgeAdd({
@@ -165,8 +202,14 @@ export function buildCluster(world: World, spec: ClusterSpec, options: BuildOpti
   for (const local of flannels) {
     for (const remote of flannels) if (remote !== local) syncLease(local, remote.lease);
   }
-  for (const pod of spec.pods) cluster.addPod(pod);
+  for (const pod of spec.pods) cluster.startPod(pod);
+  cluster.podsChanged();
+  if (spec.services != null) cluster.serviceNetwork = startServiceNetwork(cluster, spec.services);
   return cluster;
+}
+
+function initialState(spec: PodSpec): Pick<Pod, 'ready' | 'deleted' | 'programs'> {
+  return { ready: spec.ready ?? true, deleted: null, programs: new Set() };
 }
 
 function joinNode(
