@@ -32,6 +32,13 @@ const ENVIRONMENT: ReadonlyMap<string, string> = new Map([
   ['TERM', 'dumb'],
 ]);
 
+/** As Debian's installer leaves it, IPv6 lines included. */
+const HOSTS = `127.0.0.1\tlocalhost
+::1\tlocalhost ip6-localhost ip6-loopback
+ff02::1\tip6-allnodes
+ff02::2\tip6-allrouters
+`;
+
 export interface ScriptOptions {
   readonly source: string;
   /** $0 */
@@ -80,6 +87,8 @@ export class MachineShell {
     this.#builtins = new Map([...own, ...missing].map((c) => [c.name, c]));
     this.#names = [...new Set([...this.#builtins.keys(), ...commandNames()])];
     this.fs.put('/etc/hostname', `${machine.name}\n`);
+    this.fs.put('/etc/hosts', HOSTS);
+    this.fs.put('/etc/nsswitch.conf', 'hosts:          files dns\n');
   }
 
   /** Names that our own commands answer to. */

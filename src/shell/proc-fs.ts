@@ -1,11 +1,12 @@
-// The file system as one network namespace sees it: /proc/sys/net is its sysctls, /sys/class/net its devices; all else is
-// the machine's (shell/emulated-fs.ts). These files hold what the kernel would say at the moment at which they are read.
+// The file system as one network namespace sees it: /proc/sys/net is its sysctls, /sys/class/net its devices; what a pod or
+// /etc/netns/NAME has of its own under /etc stands over the machine's (shell/system-files.ts); all else is the machine's (shell/emulated-fs.ts). These files hold what the kernel would say at the moment at which they are read.
 
 import type { IFileSystem } from 'just-bash';
 import { formatMac } from '../addr/mac.ts';
 import type { NetDevice } from '../link/device.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { EmulatedFs } from './emulated-fs.ts';
+import { podFile, underlyingPath, writePodFile } from './system-files.ts';
 
 const SYSCTLS = '/proc/sys';
 const DEVICES = '/sys/class/net';
@@ -94,6 +95,45 @@ function missing(path: string): Error {
   return new Error(`ENOENT: no such file or directory, open '${path}'`);
 }
 
+/** What a call does with a file that is mounted over the machine's; undefined: the call goes to what is below it. */
+function mountedFileOperation(
+  call: string,
+  netns: NetNamespace,
+  path: string,
+  content: string,
+): ((argument: string | Uint8Array) => unknown) | undefined {
+  const text = (bytes: string | Uint8Array): string =>
+    typeof bytes === 'string' ? bytes : Buffer.from(bytes).toString('utf8');
+  switch (call) {
+    case 'readFile':
+    case 'readFileBytes':
+      return () => content;
+    case 'readFileBuffer':
+      return () => Buffer.from(content);
+    case 'exists':
+      return () => true;
+    case 'writeFile':
+      return (bytes) => writePodFile(netns, path, text(bytes));
+    case 'appendFile':
+      return (bytes) => writePodFile(netns, path, content + text(bytes));
+    case 'stat':
+    case 'lstat':
+      return () => ({
+        isFile: true,
+        isDirectory: false,
+        isSymbolicLink: false,
+        mode: FILE_MODE,
+        size: content.length,
+        mtime: new Date(0),
+      });
+    case 'utimes':
+    case 'chmod':
+      return () => undefined;
+    default:
+      return undefined;
+  }
+}
+
 /** @param complain writes to the terminal's standard error */
 export function fileSystemOf(fs: EmulatedFs, netns: NetNamespace, complain: (text: string) => void): IFileSystem {
   const proc = new ProcFiles(netns, complain);
@@ -142,8 +182,13 @@ export function fileSystemOf(fs: EmulatedFs, netns: NetNamespace, complain: (tex
       if (typeof value !== 'function') return value;
       const ours = typeof key === 'string' && Object.hasOwn(own, key) ? own[key] : undefined;
       if (ours === undefined) return value.bind(target);
-      return async (path: string, ...rest: unknown[]): Promise<unknown> =>
-        proc.owns(path) ? ours(path, rest[0] as string) : value.call(target, path, ...rest);
+      return async (path: string, ...rest: unknown[]): Promise<unknown> => {
+        if (proc.owns(path)) return ours(path, rest[0] as string);
+        const mounted = podFile(netns, path);
+        const mount = mounted === null ? undefined : mountedFileOperation(String(key), netns, path, mounted);
+        if (mount !== undefined) return mount(rest[0] as string);
+        return value.call(target, await underlyingPath(fs, netns, path), ...rest);
+      };
     },
   });
 }

@@ -24,6 +24,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),
   ],
+  [['getent', 'gai', 'gai.py', 'coredns.py'], () => import('./commands/dns-programs.ts')],
   [['tcphold', 'tcphold.py'], () => import('./commands/tcp-programs.ts')],
 ];
 

@@ -19,6 +19,7 @@ import { quoteWord, quoteWords } from './quote.ts';
 import { ARGV0, Mark, type RewriteHost, rewriteScript, toTerminal } from './rewrite.ts';
 import { type FunctionDefNode, functionsIn, statementsOf } from './script-ast.ts';
 import { inheritedOptions, scalars } from './shell-variables.ts';
+import { noteSystemFiles } from './system-files.ts';
 
 export interface SessionOptions {
   readonly process: Process;
@@ -293,6 +294,7 @@ export async function runCommand(name: string, args: readonly string[], ctx: Com
     if (!shell.isBuiltin(name)) {
       ctx.pid = shell.runner.allocatePid();
       await process.sleep(execCost(name));
+      await noteSystemFiles(shell.fs, ctx.netns);
     }
     process.programs.push([name, ...args].join(' '));
     try {
