@@ -1,24 +1,22 @@
 // What no schema can say of a cluster: names that are used twice, prefixes that overlap, addresses out of their subnet,
-// MTUs that do not fit, pods without a place.
+// MTUs that do not fit. Pods, cables and Services have their own files.
 
 import { formatIpv4, formatIpv4Prefix, type Ipv4, type Ipv4Prefix, ipv4InPrefix, maskIpv4 } from '../addr/ipv4.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
-import { DEFAULT_NAMESPACE, podLabel } from '../kube/cluster-spec.ts';
-import { HostLocal } from '../kube/host-local.ts';
 import { assignNodeCidrs, CidrSet } from '../kube/node-ipam.ts';
-import { scheduleNode } from '../kube/scheduler.ts';
 import { UNDERLAY } from '../kube/underlay.ts';
+import { checkCables } from './check-cables.ts';
+import { checkPodCount, checkPods } from './check-pods.ts';
+import { checkServices } from './check-services.ts';
 import type { Draft } from './draft.ts';
 import { quoted } from './explain.ts';
-import { nearestName } from './nearest.ts';
 import type { Problem } from './problem.ts';
-import { PODS_MAX } from './schema-cluster.ts';
 import type { Path } from './yaml-value.ts';
 
 /** Outer IPv4, UDP, VXLAN and inner Ethernet headers. */
-const VXLAN_OVERHEAD = 50;
+export const VXLAN_OVERHEAD = 50;
 /** IPV4_MIN_MTU, RFC 791 */
-const MTU_MIN = 68;
+export const MTU_MIN = 68;
 /** IFNAMSIZ - 1 (include/uapi/linux/if.h) */
 const IFNAME_MAX = 15;
 /** cidr_set.go clusterSubnetMaxDiff */
@@ -35,12 +33,15 @@ export interface PlannedNode {
   readonly prefixLength: number;
   readonly podCIDR: Ipv4Prefix | null;
   readonly mac: Mac | null;
+  readonly zone: string | null;
 }
 
 export interface ClusterPlan {
   readonly nodes: readonly PlannedNode[];
   readonly nodeNames: readonly string[];
   readonly podLabels: readonly string[];
+  /** `name`, or `ns/name` outside the namespace default; with `kubernetes` when the cluster has Services */
+  readonly services: readonly string[];
   readonly problems: readonly Problem[];
   /** what was asked for on purpose and may surprise all the same, one sentence each */
   readonly warnings: readonly string[];
@@ -58,7 +59,8 @@ export function checkCluster(draft: Draft): ClusterPlan {
   const nodeNames = [...new Set([...nodes.map((n) => n.name), ...draft.named.nodes])];
   const podLabels = [...new Set([...checkPods(draft, nodes, problems), ...draft.named.pods])];
   checkCables(draft, nodeNames, problems);
-  return { nodes, nodeNames, podLabels, problems, warnings };
+  const services = checkServices(draft, nodes, { problems, warnings });
+  return { nodes, nodeNames, podLabels, services, problems, warnings };
 }
 
 function nodePath(i: number, ...rest: string[]): Path {
@@ -97,6 +99,7 @@ function planNodes(draft: Draft, problems: Problem[]): PlannedNode[] {
       prefixLength,
       podCIDR: node?.podCIDR ?? null,
       mac: node?.mac ?? null,
+      zone: node?.zone ?? null,
     });
   });
   return out;
@@ -160,7 +163,7 @@ function checkNodes(draft: Draft, problems: Problem[]): void {
   });
 }
 
-function overlap(a: Ipv4Prefix, b: Ipv4Prefix): boolean {
+export function overlap(a: Ipv4Prefix, b: Ipv4Prefix): boolean {
   return ((a.address ^ b.address) & maskIpv4(Math.min(a.length, b.length))) === 0;
 }
 
@@ -243,19 +246,6 @@ function checkDevice(draft: Draft, problems: Problem[]): void {
   );
 }
 
-/** Those of the file and of its manifests together. */
-function checkPodCount(draft: Draft, problems: Problem[]): void {
-  const others = draft.pods.some((p) => p !== null && p.tree !== draft.tree);
-  if (draft.pods.length <= PODS_MAX || !others) return;
-  problems.push(
-    draft.tree.problem(['manifests'], {
-      what: `${draft.pods.length} pods with those of the manifests`,
-      expected: `at most ${PODS_MAX}`,
-      mend: 'a run of this size would not fit into one process',
-    }),
-  );
-}
-
 function checkMtu(draft: Draft, problems: Problem[], warnings: string[]): void {
   const { network, underlay } = draft.cluster;
   const overhead = network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
@@ -284,136 +274,4 @@ function checkMtu(draft: Draft, problems: Problem[], warnings: string[]): void {
       }),
     );
   }
-}
-
-function checkPods(draft: Draft, nodes: readonly PlannedNode[], problems: Problem[]): string[] {
-  const names = nodes.map((n) => n.name);
-  const labels = new Map<string, number>();
-  const counts = nodes.map(() => 0);
-  const capacity = (i: number): number =>
-    HostLocal.capacity(nodes[i]!.podCIDR?.length ?? draft.cluster.nodeCIDRMaskSize);
-  draft.pods.forEach((draftPod, i) => {
-    if (draftPod === null) return;
-    const { tree, path, pod } = draftPod;
-    const { name, namespace } = pod.metadata;
-    const label = podLabel({ name, namespace });
-    const first = labels.get(label);
-    if (first !== undefined) {
-      problems.push(
-        tree.problem([...path, 'metadata', 'name'], {
-          what: `a second pod ${quoted(name)} in the namespace ${namespace}`,
-          expected: 'each name once in a namespace',
-        }),
-      );
-    } else labels.set(label, i);
-    if (namespace === DEFAULT_NAMESPACE && (names.includes(name) || name === UNDERLAY)) {
-      problems.push(
-        tree.problem([...path, 'metadata', 'name'], {
-          what: `${quoted(name)} is the name of ${name === UNDERLAY ? 'the switch' : 'a node'} too`,
-          expected: 'different names, because captures and placeholders go by them',
-        }),
-      );
-    }
-    const { nodeName, hostNetwork } = pod.spec;
-    const at = nodeName === undefined ? scheduleNode(counts) : names.indexOf(nodeName);
-    if (at < 0) {
-      // Without any node the mistake is told where the nodes are.
-      if (nodeName !== undefined && names.length > 0 && !draft.named.nodes.includes(nodeName)) {
-        const near = nearestName(nodeName, names);
-        problems.push(
-          tree.problem([...path, 'spec', 'nodeName'], {
-            what: `there is no node ${quoted(nodeName)}`,
-            expected: `one of ${names.join(', ')}`,
-            mend: near === null ? undefined : `did you mean ${near}?`,
-          }),
-        );
-      }
-      return;
-    }
-    if (hostNetwork === true) return;
-    counts[at]!++;
-    if (counts[at] === capacity(at) + 1) {
-      problems.push(
-        tree.problem(path, {
-          what: `node ${names[at]} has no address left for pod ${quoted(name)}`,
-          expected: `at most ${capacity(at)} pods on a node with a /${nodes[at]!.podCIDR?.length ?? draft.cluster.nodeCIDRMaskSize}`,
-        }),
-      );
-    }
-  });
-  return [...labels.keys()];
-}
-
-function checkCables(draft: Draft, names: readonly string[], problems: Problem[]): void {
-  const { tree } = draft;
-  const seen = new Map<string, number>();
-  draft.cables.forEach((cable, i) => {
-    if (cable === null) return;
-    if (names.length > 0 && !names.includes(cable.node)) {
-      const near = nearestName(cable.node, names);
-      problems.push(
-        tree.problem(['cables', i, 'node'], {
-          what: `there is no node ${quoted(cable.node)}`,
-          expected: `one of ${names.join(', ')}`,
-          mend: near === null ? undefined : `did you mean ${near}?`,
-        }),
-      );
-    }
-    const first = seen.get(cable.node);
-    if (first === undefined) seen.set(cable.node, i);
-    else {
-      problems.push(
-        tree.problem(['cables', i, 'node'], {
-          what: `the cable of ${cable.node} is described in cables[${first}] already`,
-          expected: 'one entry for each node',
-        }),
-      );
-    }
-    const overhead = draft.cluster.network.backend === 'vxlan' ? VXLAN_OVERHEAD : 0;
-    if (cable.mtu !== undefined && cable.mtu < MTU_MIN + overhead) {
-      problems.push(
-        tree.problem(['cables', i, 'mtu'], {
-          what: `a cable MTU of ${cable.mtu} leaves ${cable.mtu - overhead} bytes for pods`,
-          expected: `at least ${MTU_MIN + overhead}`,
-        }),
-      );
-    }
-    problems.push(...checkImpairment(draft, ['cables', i], cable));
-  });
-}
-
-/** Settings of a cable that mean nothing without another. */
-export function checkImpairment(
-  draft: Draft,
-  path: Path,
-  settings: {
-    latency?: number | undefined;
-    jitter?: number | undefined;
-    reorder?: number | undefined;
-    rate?: number | undefined;
-    queue?: number | undefined;
-  },
-): Problem[] {
-  const problems: Problem[] = [];
-  const needs = (key: 'jitter' | 'reorder' | 'queue', other: 'latency' | 'rate', why: string): void => {
-    if (settings[key] === undefined || settings[other] !== undefined) return;
-    problems.push(
-      draft.tree.keyProblem([...path, key], {
-        what: `${key} without ${other}`,
-        expected: `a ${other} as well`,
-        mend: why,
-      }),
-    );
-  };
-  needs('reorder', 'latency', 'a frame overtakes others by skipping the latency');
-  needs('queue', 'rate', 'frames only wait for a rate');
-  if (settings.jitter !== undefined && settings.latency !== undefined && settings.jitter > settings.latency) {
-    problems.push(
-      draft.tree.problem([...path, 'jitter'], {
-        what: 'the jitter is greater than the latency',
-        expected: 'at most the latency',
-      }),
-    );
-  }
-  return problems;
 }

@@ -3,12 +3,12 @@
 
 import { matchesLabel } from '../capture/glob.ts';
 import { UNDERLAY } from '../kube/underlay.ts';
-import { checkImpairment } from './check-cluster.ts';
+import { checkImpairment } from './check-cables.ts';
 import type { Draft } from './draft.ts';
 import { quoted } from './explain.ts';
 import { nearestName } from './nearest.ts';
 import { FILTER_NAMES, filterMistake } from './packet-filter.ts';
-import { NODE_FIELDS, POD_FIELDS, placeholders, substitute } from './placeholder.ts';
+import { NODE_FIELDS, POD_FIELDS, placeholders, SERVICE_FIELDS, SERVICE_PREFIX, substitute } from './placeholder.ts';
 import type { Problem } from './problem.ts';
 import type { Filter, OutputExpectation, StepInput } from './schema-step.ts';
 import type { Path, PlainValue } from './yaml-value.ts';
@@ -17,6 +17,7 @@ import type { Path, PlainValue } from './yaml-value.ts';
 export interface Known {
   readonly nodes: readonly string[];
   readonly pods: readonly string[];
+  readonly services: readonly string[];
   /** pods that live in the namespace of their node: they have no cable */
   readonly hostNetwork: readonly string[];
   readonly backend: 'vxlan' | 'host-gw';
@@ -63,7 +64,7 @@ export function checkSteps(draft: Draft, known: Known): Problem[] {
   return problems;
 }
 
-const ACTIONS = ['run', 'fault', 'wait'] as const;
+const ACTIONS = ['run', 'fault', 'pod', 'wait'] as const;
 
 class StepCheck {
   readonly #draft: Draft;
@@ -96,7 +97,7 @@ class StepCheck {
       );
     }
     if (actions.length === 0 && step.expect === undefined) {
-      this.#value(path, 'this step does nothing', 'one of run, fault, wait or expect');
+      this.#value(path, 'this step does nothing', 'one of run, fault, pod, wait or expect');
     }
     if (step.at !== undefined && step.after !== undefined) {
       this.#key([...path, 'after'], 'both at and after', 'one of the two');
@@ -109,6 +110,12 @@ class StepCheck {
       this.#key([...path, 'background'], 'background without run', 'a command that goes on while others run');
     }
     if (step.fault !== undefined) this.#fault(step.fault, [...path, 'fault']);
+    if (step.pod !== undefined) {
+      this.#name(step.pod.name, this.#known.pods, [...path, 'pod', 'name'], 'pod');
+      if (step.pod.gracePeriod !== undefined && step.pod.action !== 'delete') {
+        this.#key([...path, 'pod', 'gracePeriod'], 'a grace period of a pod that is not deleted', 'action: delete');
+      }
+    }
     if (step.expect !== undefined) this.#expect(step, [...path, 'expect'], names);
   }
 
@@ -287,7 +294,10 @@ class StepCheck {
   #example(subject: string, field: string): string | null {
     if (field === 'veth') return 'veth00000000';
     if (field === 'node') return this.#known.nodes[0] ?? null;
-    return this.#known.pods.includes(subject) || this.#known.nodes.includes(subject) ? 'x' : null;
+    const { pods, nodes, services } = this.#known;
+    const known =
+      pods.includes(subject) || nodes.includes(subject) || services.some((s) => SERVICE_PREFIX + s === subject);
+    return known ? 'x' : null;
   }
 
   /** Every placeholder in every text of the steps and of the capture. */
@@ -306,20 +316,21 @@ class StepCheck {
     const { tree } = this.#draft;
     const { nodes, pods } = this.#known;
     const at = tree.offsetWithin(path, p.text);
+    const services = this.#known.services.map((s) => SERVICE_PREFIX + s);
     const isPod = pods.includes(p.subject);
-    const isNode = nodes.includes(p.subject);
-    if (!isPod && !isNode) {
-      const near = nearestName(p.subject, [...pods, ...nodes]);
+    const isService = services.includes(p.subject);
+    if (!isPod && !isService && !nodes.includes(p.subject)) {
+      const near = nearestName(p.subject, [...pods, ...nodes, ...services]);
       this.#problems.push(
         tree.source.at(at, {
-          what: `${p.text} names no pod and no node`,
-          expected: `one of ${[...pods, ...nodes].join(', ')}`,
+          what: `${p.text} names no pod and no node${services.length > 0 ? ' and no Service' : ''}`,
+          expected: `one of ${[...pods, ...nodes, ...services].join(', ')}`,
           mend: near === null ? undefined : `did you mean ${near}?`,
         }),
       );
       return;
     }
-    const fields: readonly string[] = isPod ? POD_FIELDS : NODE_FIELDS;
+    const fields: readonly string[] = isPod ? POD_FIELDS : isService ? SERVICE_FIELDS : NODE_FIELDS;
     if (fields.includes(p.field)) {
       const why = this.#valueless(p);
       if (why !== null) this.#problems.push(tree.source.at(at, { what: `${p.text} has no value: ${why}` }));
@@ -328,7 +339,7 @@ class StepCheck {
     const near = nearestName(p.field, fields);
     this.#problems.push(
       tree.source.at(at, {
-        what: `a ${isPod ? 'pod' : 'node'} has no ${quoted(p.field)}`,
+        what: `a ${isPod ? 'pod' : isService ? 'Service' : 'node'} has no ${quoted(p.field)}`,
         expected: `one of ${fields.join(', ')}`,
         mend: near === null ? undefined : `did you mean ${near}?`,
       }),

@@ -8,6 +8,12 @@ import type { Problem } from './problem.ts';
 import { parseTime } from './quantity.ts';
 import { type PodManifest, podManifest, type ScenarioInput, scenario } from './schema.ts';
 import { type CableSpec, type CaptureSpec, type ClusterInput, cable, capture, cluster } from './schema-cluster.ts';
+import {
+  type EndpointSliceManifest,
+  endpointSliceManifest,
+  type ServiceManifest,
+  serviceManifest,
+} from './schema-service.ts';
 import { type StepInput, step } from './schema-step.ts';
 import type { Path, PlainValue, YamlTree } from './yaml-value.ts';
 
@@ -20,6 +26,20 @@ export interface PodDraft {
   readonly pod: PodManifest;
 }
 
+/** A Service manifest and where it stands. */
+export interface ServiceDraft {
+  readonly tree: YamlTree;
+  readonly path: Path;
+  readonly service: ServiceManifest;
+}
+
+/** An EndpointSlice manifest and where it stands. */
+export interface SliceDraft {
+  readonly tree: YamlTree;
+  readonly path: Path;
+  readonly slice: EndpointSliceManifest;
+}
+
 export interface Draft {
   readonly tree: YamlTree;
   /** settings of the cluster; those that are wrong stand at their default */
@@ -27,11 +47,17 @@ export interface Draft {
   /** a number of nodes, or the list of them; null where one is wrong */
   readonly nodes: number | readonly (NodeInput | null)[];
   readonly pods: readonly (PodDraft | null)[];
+  readonly services: readonly (ServiceDraft | null)[];
+  readonly endpointSlices: readonly (SliceDraft | null)[];
   readonly cables: readonly (CableSpec | null)[];
   readonly capture: CaptureSpec | null;
   readonly steps: readonly (StepInput | null)[];
-  /** names of all nodes and pods of this file, even of those that are wrong elsewhere: references to them are no mistake */
-  readonly named: { readonly nodes: readonly string[]; readonly pods: readonly string[] };
+  /** names of all of this file, even of those that are wrong elsewhere: references to them are no mistake */
+  readonly named: {
+    readonly nodes: readonly string[];
+    readonly pods: readonly string[];
+    readonly services: readonly string[];
+  };
   /** texts of `at`, even of steps that are wrong elsewhere */
   readonly times: readonly (number | null)[];
 }
@@ -43,6 +69,17 @@ export interface Parsed {
   readonly problems: readonly Problem[];
 }
 
+/** Settings of the cluster that stand at their default when they are wrong. */
+const SETTINGS = [
+  'podCIDR',
+  'nodeCIDRMaskSize',
+  'network',
+  'underlay',
+  'serviceCIDR',
+  'nodePortRange',
+  'kubeProxy',
+] as const;
+
 export function parseDraft(tree: YamlTree): Parsed {
   const whole = scenario.safeParse(tree.value);
   const problems = whole.success ? [] : explainIssues(tree, scenario, whole.error.issues);
@@ -50,7 +87,7 @@ export function parseDraft(tree: YamlTree): Parsed {
   const rawCluster = asMap(raw.cluster ?? null);
   const shape = cluster.shape;
   const settings = Object.create(null) as Record<string, unknown>;
-  for (const key of ['podCIDR', 'nodeCIDRMaskSize', 'network', 'underlay'] as const) {
+  for (const key of SETTINGS) {
     settings[key] = lenient(shape[key], rawCluster[key]);
   }
   const steps = asList(raw.steps ?? null);
@@ -65,12 +102,21 @@ export function parseDraft(tree: YamlTree): Parsed {
         const pod = parsePart(podManifest, value);
         return pod === null ? null : { tree, path: ['pods', i], pod };
       }),
+      services: asList(raw.services ?? null).map((value, i) => {
+        const service = parsePart(serviceManifest, value);
+        return service === null ? null : { tree, path: ['services', i], service };
+      }),
+      endpointSlices: asList(raw.endpointSlices ?? null).map((value, i) => {
+        const slice = parsePart(endpointSliceManifest, value);
+        return slice === null ? null : { tree, path: ['endpointSlices', i], slice };
+      }),
       cables: asList(raw.cables ?? null).map((value) => parsePart(cable, value)),
       capture: parsePart(capture, raw.capture ?? {}),
       steps: steps.map(parseStep),
       named: {
         nodes: asList(rawCluster.nodes ?? null).flatMap((n) => text(asMap(n).name)),
         pods: asList(raw.pods ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
+        services: asList(raw.services ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
       },
       times: steps.map((value) => {
         const at = asMap(value).at;
@@ -107,7 +153,7 @@ function parseStep(value: PlainValue): StepInput | null {
   if (whole.success) return whole.data;
   const wrong = new Set(whole.error.issues.map((issue) => issue.path[0]));
   const left = Object.fromEntries(Object.entries(asMap(value)).filter(([key]) => !wrong.has(key)));
-  const acts = left.run !== undefined || left.fault !== undefined || left.wait !== undefined;
+  const acts = left.run !== undefined || left.fault !== undefined || left.wait !== undefined || left.pod !== undefined;
   return acts && [...wrong].every((key) => DISPENSABLE.has(key)) ? parsePart(step, left) : null;
 }
 

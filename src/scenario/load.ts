@@ -1,12 +1,15 @@
 // Reads a scenario: text -> document with positions -> schema -> checks -> value. Every mistake of the file is reported at
 // once, each at its place.
 
-import { type ClusterSpec, podLabel } from '../kube/cluster-spec.ts';
+import { type ClusterSpec, type PodSpec, podLabel, type ServiceNetworkSpec } from '../kube/cluster-spec.ts';
+import { KUBE_PROXY_DEFAULTS } from '../kube/kube-proxy-spec.ts';
 import { type ClusterPlan, checkCluster } from './check-cluster.ts';
+import { hasServices } from './check-services.ts';
 import { checkSteps } from './check-steps.ts';
-import { type PodDraft, parseDraft } from './draft.ts';
+import { type Draft, type PodDraft, parseDraft } from './draft.ts';
 import { quoted } from './explain.ts';
-import { parseManifest, pathMistake, type ReadManifest } from './manifest.ts';
+import { addObjects, noObjects, type Objects, parseManifest, pathMistake, type ReadManifest } from './manifest.ts';
+import { kubeProxyOf, serviceOf, sliceOf } from './manifest-services.ts';
 import { type Problem, sortProblems } from './problem.ts';
 import type { Scenario, Step } from './scenario.ts';
 import type { ScenarioInput } from './schema.ts';
@@ -41,11 +44,16 @@ export function loadScenario(text: string, file: string, options: LoadOptions = 
   }
   const parsed = parseDraft(tree);
   const manifests = readManifests(tree, file, options);
-  const draft = { ...parsed.draft, pods: [...parsed.draft.pods, ...manifests.pods] };
+  const draft: Draft = {
+    ...parsed.draft,
+    pods: [...parsed.draft.pods, ...manifests.pods],
+    services: [...parsed.draft.services, ...manifests.services],
+    endpointSlices: [...parsed.draft.endpointSlices, ...manifests.endpointSlices],
+  };
   const plan = checkCluster(draft);
   const hostNetwork = draft.pods.flatMap((p) => (p?.pod.spec.hostNetwork === true ? [podLabel(p.pod.metadata)] : []));
   const { backend, vni } = draft.cluster.network;
-  const known = { nodes: plan.nodeNames, pods: plan.podLabels, hostNetwork, backend, vni };
+  const known = { nodes: plan.nodeNames, pods: plan.podLabels, services: plan.services, hostNetwork, backend, vni };
   const problems = [
     ...yaml.problems,
     ...tree.problems,
@@ -55,19 +63,13 @@ export function loadScenario(text: string, file: string, options: LoadOptions = 
     ...checkSteps(draft, known),
   ];
   if (problems.length > 0 || parsed.input === null) return failed(problems);
-  const pods = draft.pods.filter((p) => p !== null);
-  return { scenario: deepFreeze(assemble(tree, parsed.input, plan, pods)), problems: [] };
+  return { scenario: deepFreeze(assemble(tree, parsed.input, plan, draft)), problems: [] };
 }
 
-function readManifests(
-  tree: YamlTree,
-  file: string,
-  options: LoadOptions,
-): { pods: (PodDraft | null)[]; problems: Problem[] } {
+function readManifests(tree: YamlTree, file: string, options: LoadOptions): Objects {
   const listed = (tree.value as { manifests?: unknown }).manifests;
-  const pods: (PodDraft | null)[] = [];
-  const problems: Problem[] = [];
-  if (!Array.isArray(listed)) return { pods, problems };
+  const objects = noObjects();
+  if (!Array.isArray(listed)) return objects;
   listed.forEach((path: unknown, i) => {
     if (typeof path !== 'string' || path === '') return;
     const at = ['manifests', i];
@@ -75,7 +77,7 @@ function readManifests(
     const read = mistake === null ? (options.readManifest?.(path) ?? { error: 'no files can be read here' }) : null;
     const error = mistake ?? (read !== null && 'error' in read ? read.error : null);
     if (error !== null || read === null || 'error' in read) {
-      problems.push(
+      objects.problems.push(
         tree.problem(at, {
           what: `${quoted(path)}: ${error}`,
           expected: 'a file in the directory of the scenario or below',
@@ -84,14 +86,42 @@ function readManifests(
       return;
     }
     const slash = file.lastIndexOf('/');
-    const manifest = parseManifest(read.text, `${file.slice(0, slash + 1)}${path}`);
-    pods.push(...manifest.pods);
-    problems.push(...manifest.problems);
+    addObjects(objects, parseManifest(read.text, `${file.slice(0, slash + 1)}${path}`));
   });
-  return { pods, problems };
+  return objects;
 }
 
-function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, pods: readonly PodDraft[]): Scenario {
+/** Absent when the file says nothing of Services: then nodes have no netfilter either. */
+function assembleServices(cluster: ScenarioInput['cluster'], draft: Draft): ServiceNetworkSpec | null {
+  if (!hasServices(draft)) return null;
+  return {
+    serviceCIDR: cluster.serviceCIDR,
+    nodePortRange: cluster.nodePortRange,
+    kubeProxy: cluster.kubeProxy === undefined ? KUBE_PROXY_DEFAULTS : kubeProxyOf(cluster.kubeProxy),
+    services: draft.services.filter((s) => s !== null).map((s) => serviceOf(s.service)),
+    endpointSlices: draft.endpointSlices.filter((s) => s !== null).map((s) => sliceOf(s.slice)),
+  };
+}
+
+function assemblePod({ pod }: PodDraft): PodSpec {
+  const { metadata, spec } = pod;
+  return {
+    name: metadata.name,
+    namespace: metadata.namespace,
+    nodeName: spec.nodeName ?? null,
+    hostNetwork: spec.hostNetwork ?? false,
+    containers: (spec.containers ?? []).map((c) => c.name),
+    labels: metadata.labels ?? {},
+    ports: (spec.containers ?? []).flatMap((c) =>
+      (c.ports ?? []).map((p) => ({ name: p.name ?? '', port: p.containerPort, protocol: p.protocol ?? 'TCP' })),
+    ),
+    hostname: spec.hostname ?? null,
+    subdomain: spec.subdomain ?? null,
+    ready: !(pod.status?.conditions ?? []).some((c) => c.type === 'Ready' && c.status !== 'True'),
+  };
+}
+
+function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft: Draft): Scenario {
   const { cluster } = input;
   const narrow = new Map(input.cables.flatMap((c) => (c.mtu === undefined ? [] : [[c.node, c.mtu] as const])));
   const spec: ClusterSpec = {
@@ -105,14 +135,8 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, pods:
       directRouting: cluster.network.directRouting,
       mtu: cluster.network.mtu ?? null,
     },
-    pods: pods.map(({ pod }) => ({
-      name: pod.metadata.name,
-      namespace: pod.metadata.namespace,
-      nodeName: pod.spec.nodeName ?? null,
-      hostNetwork: pod.spec.hostNetwork ?? false,
-      containers: (pod.spec.containers ?? []).map((c) => c.name),
-      labels: pod.metadata.labels ?? {},
-    })),
+    pods: draft.pods.filter((p) => p !== null).map(assemblePod),
+    services: assembleServices(cluster, draft),
   };
   return {
     file: tree.source.file,
@@ -148,13 +172,17 @@ function actionOf(step: StepInput): Step['action'] {
     return { kind: 'run', command: step.run, on: step.on ?? null, background: step.background ?? false };
   }
   if (step.fault !== undefined) return { kind: 'fault', fault: step.fault };
+  if (step.pod !== undefined) return { kind: 'pod', ...step.pod };
   if (step.wait !== undefined) return { kind: 'wait', time: step.wait };
   return { kind: 'expect' };
 }
 
+const POD_TITLES = { ready: 'becomes ready', unready: 'becomes unready', delete: 'is deleted' } as const;
+
 function titleOf(step: StepInput): string {
   if (step.run !== undefined) return step.run.trim().split('\n')[0]!;
   if (step.wait !== undefined) return `wait ${step.wait / 1e9} s`;
+  if (step.pod !== undefined) return `pod ${step.pod.name} ${POD_TITLES[step.pod.action]}`;
   if (step.fault === undefined) return 'expectations';
   const { link, action, heal, partition } = step.fault;
   if (partition !== undefined) return `partition ${partition.map((g) => g.join(', ')).join(' | ')}`;

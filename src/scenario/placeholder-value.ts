@@ -3,11 +3,15 @@
 import { formatIpv4, formatIpv4Prefix } from '../addr/ipv4.ts';
 import { formatMac } from '../addr/mac.ts';
 import type { Cluster, ClusterNode, Pod } from '../kube/cluster.ts';
+import { DEFAULT_NAMESPACE } from '../kube/cluster-spec.ts';
+import { virtualIp } from '../kube/service.ts';
+import { SERVICE_PREFIX } from './placeholder.ts';
 
 /** The value of ${subject.field}, or null when there is none (a pod without an address, a node without flannel.N). */
 export function placeholderValue(cluster: Cluster, subject: string, field: string): string | null {
   const pod = cluster.pods.get(subject);
   if (pod !== undefined) return ofPod(pod, field);
+  if (subject.startsWith(SERVICE_PREFIX)) return ofService(cluster, subject.slice(SERVICE_PREFIX.length), field);
   const node = cluster.nodes.get(subject);
   return node === undefined ? null : ofNode(node, field);
 }
@@ -27,6 +31,18 @@ function ofPod(pod: Pod, field: string): string | null {
     default:
       return null;
   }
+}
+
+function ofService(cluster: Cluster, label: string, field: string): string | null {
+  const slash = label.indexOf('/');
+  const namespace = slash < 0 ? DEFAULT_NAMESPACE : label.slice(0, slash);
+  const service = cluster.services.get(namespace, label.slice(slash + 1));
+  if (service === null) return null;
+  const address = virtualIp(service);
+  const [first] = service.ports;
+  if (field === 'ip') return address === null ? null : formatIpv4(address);
+  if (field === 'port') return first === undefined ? null : String(first.port);
+  return field === 'nodePort' && first?.nodePort != null ? String(first.nodePort) : null;
 }
 
 function ofNode(node: ClusterNode, field: string): string | null {

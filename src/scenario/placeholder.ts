@@ -6,6 +6,11 @@ export const POD_FIELDS = ['ip', 'mac', 'node', 'veth', 'namespace'] as const;
 /** What may be asked of a node: `ip` and `mac` of eth0, its pod CIDR, the address of cni0, the MAC of flannel.N. */
 export const NODE_FIELDS = ['ip', 'mac', 'podCIDR', 'gateway', 'vtepMac'] as const;
 
+/** A Service is asked for with this before its name: ${svc/web.ip}, ${svc/kube-system/kube-dns.port}. */
+export const SERVICE_PREFIX = 'svc/';
+/** What may be asked of a Service: its cluster address, its first port, that one's node port. */
+export const SERVICE_FIELDS = ['ip', 'port', 'nodePort'] as const;
+
 const PLACEHOLDER = /\$\{([^{}.\s]{1,130})\.([^{}.\s]{1,40})\}/g;
 
 export interface Placeholder {

@@ -160,6 +160,18 @@ export const port = z
   .min(1, { error: PORT_EXPECTED })
   .max(65_535, { error: PORT_EXPECTED });
 
+const RANGE_EXPECTED = 'a range of ports such as 30000-32767';
+
+/** `first-last`, both within. */
+export const portRange = z
+  .string({ error: RANGE_EXPECTED })
+  .regex(/^\d{1,5}-\d{1,5}$/, { error: RANGE_EXPECTED, abort: true })
+  .transform((text) => {
+    const [first, last] = text.split('-').map(Number) as [number, number];
+    return { first, last };
+  })
+  .refine(({ first, last }) => first >= 1 && first <= last && last <= 65_535, { error: RANGE_EXPECTED });
+
 const VNI_EXPECTED = 'a VNI from 1 to 16777215 (24 bits)';
 export const vni = z
   .int({ error: VNI_EXPECTED })

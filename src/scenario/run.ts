@@ -4,6 +4,7 @@
 import { matchesLabel } from '../capture/glob.ts';
 import type { CaptureOutput, CaptureSummary, Recorder } from '../capture/recorder.ts';
 import { buildCluster, type Cluster } from '../kube/cluster.ts';
+import { deletePod, GRACE_PERIOD, setPodReady } from '../kube/pod-lifecycle.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
 import { MachineShell } from '../shell/machine-shell.ts';
 import { Collected, kept, type Streams } from '../shell/output.ts';
@@ -23,6 +24,7 @@ import { placeholders, substitute, substituteDeep } from './placeholder.ts';
 import { placeholderValue } from './placeholder-value.ts';
 import { createRecorder, namesOf } from './run-capture.ts';
 import type { Scenario, Step } from './scenario.ts';
+import type { PodActionInput } from './schema-step.ts';
 
 /**
  * Time from the building of the cluster to the first step. Choice: links have come up, announcements are over, and the
@@ -226,6 +228,7 @@ export class ScenarioRun {
     const { action } = step;
     if (action.kind === 'wait') await process.sleep(action.time);
     else if (action.kind === 'fault') this.#faults.inject(action.fault);
+    else if (action.kind === 'pod') actOnPod(this.cluster, action);
     else if (action.kind === 'run') {
       const { on } = action;
       const streams = this.#streams(progressing);
@@ -356,6 +359,14 @@ export class ScenarioRun {
   }
 
   readonly #value = (subject: string, field: string): string | null => placeholderValue(this.cluster, subject, field);
+}
+
+function actOnPod(cluster: Cluster, { name, action, gracePeriod }: PodActionInput): void {
+  const pod = cluster.pods.get(name);
+  // Deleted by a step above.
+  if (pod === undefined) return;
+  if (action === 'delete') deletePod(cluster, pod, gracePeriod ?? GRACE_PERIOD);
+  else setPodReady(cluster, pod, action === 'ready');
 }
 
 /** Before the cluster stands every placeholder in an interface name is anything. */

@@ -2,7 +2,7 @@
 
 import type { ClusterSpec } from '../kube/cluster-spec.ts';
 import type { CableSpec, CaptureSpec } from './schema-cluster.ts';
-import type { ExpectInput, FaultInput } from './schema-step.ts';
+import type { ExpectInput, FaultInput, PodActionInput } from './schema-step.ts';
 
 /** Where something stands in the file, for reports. */
 export interface Place {
@@ -25,6 +25,7 @@ export interface Step {
   readonly action:
     | { readonly kind: 'run'; readonly command: string; readonly on: string | null; readonly background: boolean }
     | { readonly kind: 'fault'; readonly fault: FaultInput }
+    | ({ readonly kind: 'pod' } & PodActionInput)
     | { readonly kind: 'wait'; readonly time: number }
     | { readonly kind: 'expect' };
   readonly expect: ExpectInput | null;

@@ -9,12 +9,14 @@ import {
   mtu,
   name,
   port,
+  portRange,
   probability,
   rate,
   size,
   time,
   vni,
 } from './quantity.ts';
+import { kubeProxy } from './schema-proxy.ts';
 
 /** Choices: what one process simulates in seconds; see README for how the world grows with them. */
 export const NODES_MAX = 200;
@@ -41,6 +43,7 @@ const node = z.strictObject({
     .meta({ description: 'Address of eth0; by default the next one of underlay.subnet.' }),
   podCIDR: ipv4Cidr.optional().meta({ description: 'By default the next free block of cluster.podCIDR.' }),
   mac: mac.optional().meta({ description: 'MAC of eth0; by default drawn from the seed.' }),
+  zone: name.optional().meta({ description: 'Its label topology.kubernetes.io/zone.' }),
 });
 
 const network = z.strictObject({
@@ -74,6 +77,14 @@ export const cluster = z.strictObject({
     .meta({ description: 'The nodes, or how many (then named node-1, node-2, ...).' }),
   network: network.prefault({}),
   underlay: underlay.prefault({}),
+  serviceCIDR: ipv4Cidr
+    .prefault('10.96.0.0/12')
+    .meta({ description: 'Where cluster addresses of Services come from.' }),
+  nodePortRange: portRange.prefault('30000-32767'),
+  kubeProxy: kubeProxy.optional().meta({
+    description:
+      'Who makes Services reachable. By default kube-proxy in iptables mode when there are Services, else nobody.',
+  }),
 });
 
 export const cable = z.strictObject({

@@ -117,6 +117,16 @@ const fault = z.strictObject({
   heal: z.union([z.literal('all'), name], { error: "'all', or a node or pod" }).optional(),
 });
 
+const POD_ACTIONS = ['ready', 'unready', 'delete'] as const;
+
+const podAction = z.strictObject({
+  name: z.string().min(1).max(130).meta({ description: 'The pod, ns/name outside the namespace default.' }),
+  action: z.enum(POD_ACTIONS),
+  gracePeriod: time
+    .optional()
+    .meta({ description: 'delete: how long its programs go on while it terminates; by default 30s, 0s: not at all.' }),
+});
+
 export const step = z.strictObject({
   name: z.string().min(1).max(200).optional(),
   at: time
@@ -133,6 +143,7 @@ export const step = z.strictObject({
     .meta({ description: 'Node in whose shell the command runs; by default beside the cluster, where kubectl works.' }),
   background: z.boolean().optional().meta({ description: 'The next step does not wait for this one.' }),
   fault: fault.optional(),
+  pod: podAction.optional().meta({ description: 'Its readiness probe begins or stops to answer, or it is deleted.' }),
   wait: time.optional(),
   expect: expect.optional(),
 });
@@ -144,6 +155,7 @@ export type PacketsExpectation = z.output<typeof packets>;
 export type DropsExpectation = z.output<typeof drops>;
 export type LatencyExpectation = z.output<typeof latency>;
 export type StateExpectation = z.output<typeof state>;
+export type PodActionInput = z.output<typeof podAction>;
 export type FaultInput = z.output<typeof fault>;
 export type Filter = z.output<typeof filter>;
 export type Amount = { readonly min?: number | undefined; readonly max?: number | undefined };

@@ -4,10 +4,17 @@
 import { z } from 'zod';
 import { count, name } from './quantity.ts';
 import { cable, capture, cluster, limits, PODS_MAX } from './schema-cluster.ts';
+import { endpointSliceManifest, protocol, SERVICES_MAX, serviceManifest } from './schema-service.ts';
 import { STEPS_MAX, step } from './schema-step.ts';
 
 export const API_VERSION = 'podwire.dev/v1';
 export const KIND = 'Scenario';
+
+const containerPort = z.looseObject({
+  name: z.string().max(15).optional(),
+  containerPort: count(1, 65_535, 'a port'),
+  protocol: protocol.optional(),
+});
 
 export const podManifest = z.looseObject({
   apiVersion: z.literal('v1'),
@@ -22,9 +29,24 @@ export const podManifest = z.looseObject({
     .looseObject({
       nodeName: name.optional().meta({ description: 'By default the node with the fewest pods, the first of them.' }),
       hostNetwork: z.boolean().optional(),
-      containers: z.array(z.looseObject({ name })).min(1).max(100).optional(),
+      hostname: name.optional(),
+      subdomain: name.optional(),
+      containers: z
+        .array(z.looseObject({ name, ports: z.array(containerPort).max(100).optional() }))
+        .min(1)
+        .max(100)
+        .optional(),
     })
     .default({}),
+  status: z
+    .looseObject({
+      conditions: z
+        .array(z.looseObject({ type: z.string(), status: z.enum(['True', 'False', 'Unknown']) }))
+        .max(20)
+        .optional(),
+    })
+    .optional()
+    .meta({ description: 'A condition Ready that is False: the pod begins unready.' }),
 });
 
 export const scenario = z.strictObject({
@@ -39,11 +61,20 @@ export const scenario = z.strictObject({
     .meta({ description: 'The same seed gives the same bytes.' }),
   cluster,
   pods: z.array(podManifest).max(PODS_MAX).default([]).meta({ description: 'Kubernetes Pod manifests.' }),
-  manifests: z
-    .array(z.string().min(1).max(1000))
-    .max(100)
+  services: z
+    .array(serviceManifest)
+    .max(SERVICES_MAX)
     .default([])
-    .meta({ description: 'Files with Pod manifests, relative to this file, in its directory or below.' }),
+    .meta({ description: 'Kubernetes Service manifests.' }),
+  endpointSlices: z
+    .array(endpointSliceManifest)
+    .max(SERVICES_MAX)
+    .default([])
+    .meta({ description: 'EndpointSlices of Services without a selector.' }),
+  manifests: z.array(z.string().min(1).max(1000)).max(100).default([]).meta({
+    description:
+      'Files with manifests of Pods, Services and EndpointSlices, relative to this file, in its directory or below.',
+  }),
   cables: z.array(cable).max(1000).default([]),
   capture: capture.prefault({}),
   limits: limits.default({}),

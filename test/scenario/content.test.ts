@@ -334,9 +334,9 @@ describe('manifests', () => {
     const two = loadScenario(text, 'dir/test.yaml', files('Pod'));
     expect(two.problems).toEqual([]);
     expect(two.scenario!.cluster.pods.map((p) => p.name)).toEqual(['pod-a', 'pod-b', 'x', 'y']);
-    const { problems } = loadScenario(text, 'dir/test.yaml', files('Service'));
+    const { problems } = loadScenario(text, 'dir/test.yaml', files('ConfigMap'));
     expect(problems.map((p) => `${p.file}:${p.line}:${p.column} ${p.what}`)).toEqual([
-      'dir/pods/web.yaml:9:7 kind is "Service"',
+      'dir/pods/web.yaml:9:7 kind is "ConfigMap"',
     ]);
   });
 
@@ -354,10 +354,10 @@ describe('manifests', () => {
     const { problems } = loadScenario(
       text,
       'dir/test.yaml',
-      read({ 'pods/web.yaml': 'apiVersion: v1\nkind: Service\n' }),
+      read({ 'pods/web.yaml': 'apiVersion: v1\nkind: ConfigMap\n' }),
     );
     expect(problems.map((p) => `${p.file}:${p.line}:${p.column} ${p.what}`)).toEqual([
-      'dir/pods/web.yaml:2:7 kind is "Service"',
+      'dir/pods/web.yaml:2:7 kind is "ConfigMap"',
     ]);
   });
 });
