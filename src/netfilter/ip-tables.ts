@@ -1,0 +1,74 @@
+// The rules of one namespace: the five tables of IPv4, and what outlives a rule (interface patterns). Made with the first
+// rule; netfilter.ts asks the tables, hook by hook, in the order of their priorities.
+
+import type { NatSetup } from './compile-context.ts';
+import { InterfacePatterns } from './interface-matcher.ts';
+import { IpTable, TABLE_NAMES, type TableName } from './ip-table.ts';
+import { type RestoreError, type RestoreOptions, restoreTables } from './iptables-restore.ts';
+import { formatTable } from './iptables-save.ts';
+import type { NetfilterHost } from './netfilter-host.ts';
+
+export type { RestoreError, RestoreOptions } from './iptables-restore.ts';
+
+export class IpTables {
+  readonly host: NetfilterHost;
+  /** Called after each change of rules, chains or policies (not of counters): hooks and conntrack may be needed anew. */
+  onChange: (() => void) | null = null;
+  readonly #patterns: InterfacePatterns;
+  readonly #indexed: boolean;
+  readonly #setupNat: NatSetup;
+  readonly #tables = new Map<TableName, IpTable>();
+
+  /** @param options.indexed false: chains are walked rule by rule as Linux does (the oracle of tests and benchmarks) */
+  constructor(host: NetfilterHost, options: { readonly setupNat: NatSetup; readonly indexed?: boolean }) {
+    this.#setupNat = options.setupNat;
+    this.host = host;
+    this.#patterns = new InterfacePatterns(host);
+    this.#indexed = options.indexed ?? true;
+  }
+
+  /** The table, null as long as no command has named it. */
+  table(name: TableName): IpTable | null {
+    return this.#tables.get(name) ?? null;
+  }
+
+  /** The table; made when it is not there (nft_xt_builtin_init). */
+  ensure(name: TableName): IpTable {
+    let table = this.#tables.get(name);
+    if (table === undefined) {
+      table = new IpTable(name, {
+        host: this.host,
+        patterns: this.#patterns,
+        context: { host: this.host, setupNat: this.#setupNat, table: name },
+        indexed: this.#indexed,
+      });
+      this.#tables.set(name, table);
+    }
+    return table;
+  }
+
+  /** True when a rule or a table needs conntrack in this namespace (the nat table, -m conntrack, -j CT ...). */
+  get usesConntrack(): boolean {
+    if (this.#tables.has('nat')) return true;
+    for (const table of this.#tables.values()) if (table.usesConntrack) return true;
+    return false;
+  }
+
+  /**
+   * iptables-restore: all of `text` or nothing of the table in which the mistake is.
+   * @returns null, or what is wrong and where (line and column from 1)
+   */
+  restore(text: string, options: RestoreOptions): RestoreError | null {
+    return restoreTables(this, text, options);
+  }
+
+  /** iptables-save: the tables that are there, in the order of nf_tables, or one. Without comments (no dates). */
+  save(name: TableName | null, options: { readonly counters: boolean }): string {
+    const names = name === null ? TABLE_NAMES : [name];
+    return names
+      .map((n) => this.table(n))
+      .filter((table) => table !== null)
+      .map((table) => formatTable(table, options))
+      .join('');
+  }
+}
