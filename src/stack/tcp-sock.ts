@@ -157,6 +157,8 @@ export class TcpSock {
   rcvlowat = 1;
   /** the send buffer was full when it was last asked (SOCK_NOSPACE) */
   noSpace = false;
+  /** sk_dst_pending_confirm: the next packet may vouch for the next hop */
+  confirmNeighbour = false;
   /** counted in the namespace's orphans */
   orphaned = false;
   /** connect() is still inside the system call (sock_owned_by_user) until then, ns */
@@ -349,12 +351,10 @@ export class TcpSock {
   readonly receiveRing = new ByteRing();
   /** what lies beyond rcvNxt (out_of_order_queue), sorted by sequence, never touching */
   readonly ofo: OfoRange[] = [];
-  /** index of the range that grew last (ooo_last_skb) is not kept: bisection finds it */
   rcvNxt = 0;
   copiedSeq = 0;
   rcvWup = 0;
   rcvWnd = 0;
-  rcvMwndSeq = 0;
   rcvSsthresh = 0;
   windowClamp = 0;
   /** bytes of payload per 256 bytes of truesize (scaling_ratio) */
@@ -378,15 +378,12 @@ export class TcpSock {
   dataSegsIn = 0;
   bytesReceived = 0;
   rcvOoopack = 0;
-  /** a FIN waits behind the end of the out-of-order data: its sequence number, or -1 */
   urgSeq = 0;
   /** an urgent byte is known and not read yet */
   urgData = false;
   /** SO_OOBINLINE */
   urgInline = false;
   linger2 = 0;
-  /** true while the window was advertised as shrunk to 0 */
-  predFlags = 0;
 
   // -- keep-alive --------------------------------------------------------------------------------------------------
   /** jiffies; 0: the namespace's */
