@@ -25,7 +25,8 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     () => import('./commands/udp-programs.ts'),
   ],
   [['getent', 'gai', 'gai.py', 'coredns.py'], () => import('./commands/dns-programs.ts')],
-  [['tcphold', 'tcphold.py'], () => import('./commands/tcp-programs.ts')],
+  [['tcphold', 'tcphold.py', 'httpd', 'httpd.py'], () => import('./commands/tcp-programs.ts')],
+  [['python3', 'python'], () => import('./commands/python.ts')],
 ];
 
 const BY_NAME: ReadonlyMap<string, Load> = new Map(

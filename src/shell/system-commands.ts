@@ -1,5 +1,5 @@
 // Commands about the machine, and commands that only run another: uname, hostname, whoami, id, which, sudo, nohup, nice,
-// stdbuf, python3.
+// stdbuf.
 
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { clusterOf } from '../kube/cluster.ts';
@@ -120,23 +120,6 @@ function leadingOptions(args: readonly string[], valued: readonly string[] = [])
   return i;
 }
 
-/** No interpreter of Python: scripts of the stimuli have built-in commands of the same name. */
-async function python(args: readonly string[], ctx: ShellContext): Promise<number> {
-  const script = args[leadingOptions(args)];
-  const name = script?.slice(script.lastIndexOf('/') + 1);
-  if (script === undefined || name === undefined || args[0] === '-c' || args[0] === '-m') {
-    ctx.err(
-      `${ctx.name}: there is no Python in the emulated machine; only scripts that have a built-in command can be run\n`,
-    );
-    return 1;
-  }
-  if (!(ctx as CommandContext).shell.isCommand(name)) {
-    ctx.err(`${ctx.name}: ${script}: no built-in command has this script's name, and there is no Python here\n`);
-    return 1;
-  }
-  return ctx.runIn(ctx.netns, [name, ...args.slice(args.indexOf(script) + 1)]);
-}
-
 export const systemCommands: readonly ShellCommand[] = [
   { name: 'uname', summary: 'names the emulated kernel', run: uname },
   { name: 'hostname', summary: 'names the machine or the pod, -i its address', run: hostname },
@@ -163,6 +146,4 @@ export const systemCommands: readonly ShellCommand[] = [
   wrapper('nice', 'runs a command', (args) => leadingOptions(args, ['-n'])),
   wrapper('stdbuf', 'runs a command', (args) => leadingOptions(args, ['-o', '-i', '-e'])),
   wrapper('setsid', 'runs a command', (args) => leadingOptions(args)),
-  { name: 'python3', summary: 'runs the built-in command of the script’s name', run: python },
-  { name: 'python', summary: 'runs the built-in command of the script’s name', run: python },
 ];
