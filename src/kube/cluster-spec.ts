@@ -2,9 +2,12 @@
 
 import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
+import type { HostAlias } from '../dns/hosts-file.ts';
+import type { ClusterDnsSpec } from './cluster-dns.ts';
 import type { EndpointSlice } from './endpoint-slice.ts';
 import type { KubeProxySpec } from './kube-proxy-spec.ts';
 import type { PortRange } from './node-port-allocator.ts';
+import type { DnsPolicy, PodDnsConfig } from './pod-dns.ts';
 import type { Protocol, ServiceSpec } from './service.ts';
 
 export interface NodeSpec {
@@ -48,6 +51,10 @@ export interface PodSpec {
   readonly subdomain?: string | null;
   /** condition Ready at first; default true */
   readonly ready?: boolean;
+  /** default ClusterFirst */
+  readonly dnsPolicy?: DnsPolicy;
+  readonly dnsConfig?: PodDnsConfig | null;
+  readonly hostAliases?: readonly HostAlias[];
 }
 
 /** Services, and who makes them reachable. */
@@ -75,6 +82,8 @@ export interface ClusterSpec {
   readonly pods: readonly PodSpec[];
   /** absent: pods and nodes only, no Services and no netfilter */
   readonly services?: ServiceNetworkSpec | null;
+  /** absent: no DNS; its pods and its Service are made beside those of the spec, which has to have Services */
+  readonly dns?: ClusterDnsSpec | null;
 }
 
 /** Namespace of pods that name none. */

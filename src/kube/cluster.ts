@@ -10,6 +10,7 @@ import type { NetDevice } from '../link/device.ts';
 import type { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
+import { dnsPods, dnsService, startClusterDns, startResolver, writeNodeFiles, writePodFiles } from './cluster-dns.ts';
 import { type ClusterSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
 import { bridgeAdd } from './cni-bridge.ts';
 import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel.ts';
@@ -135,6 +136,7 @@ export class Cluster {
     const label = podLabel(spec);
     assert(!this.pods.has(label), `two pods ${label}`);
     const pod = spec.hostNetwork ? this.#hostPod(spec, node) : this.#networkPod(spec, node);
+    writePodFiles(pod, this.spec.dns ?? null);
     this.pods.set(label, pod);
     this.#podCounts.set(node, (this.#podCounts.get(node) ?? 0) + 1);
     return pod;
@@ -202,9 +204,20 @@ export function buildCluster(world: World, spec: ClusterSpec, options: BuildOpti
   for (const local of flannels) {
     for (const remote of flannels) if (remote !== local) syncLease(local, remote.lease);
   }
+  const dns = spec.dns ?? null;
+  if (dns !== null) {
+    for (const node of cluster.nodes.values()) writeNodeFiles(node, dns);
+    startResolver(cluster, dns, onDevice);
+    for (const pod of dnsPods(dns)) cluster.startPod(pod);
+  }
   for (const pod of spec.pods) cluster.startPod(pod);
   cluster.podsChanged();
-  if (spec.services != null) cluster.serviceNetwork = startServiceNetwork(cluster, spec.services);
+  if (spec.services != null) {
+    const { services } = spec.services;
+    const all = dns === null ? services : [dnsService(dns), ...services];
+    cluster.serviceNetwork = startServiceNetwork(cluster, { ...spec.services, services: all });
+  }
+  if (dns !== null) startClusterDns(cluster, dns);
   return cluster;
 }
 
