@@ -81,6 +81,11 @@ const TABLE = [
   ['NETFILTER_DROP', 'a netfilter rule dropped it'],
   ['IPVS_NO_DESTINATION', 'IPVS: the virtual service has no real server that may take it'],
   ['IPVS_OLD_CONNTRACK', 'IPVS: the port pair is reused while conntrack still knows the old connection'],
+  ['CONNTRACK_FULL', 'the connection tracking table is full (nf_conntrack_max)'],
+  ['CONNTRACK_INVALID', 'connection tracking refused the packet'],
+  ['CONNTRACK_CLASH', 'another packet of the same flow was confirmed first (insert_failed)'],
+  ['NAT_ICMP_INVALID', 'an ICMP error that NAT cannot carry over'],
+  ['NAT_DEVICE_CHANGED', 'masqueraded to the address of another device than it leaves by'],
 ] as const;
 
 export type DropReasonName = (typeof TABLE)[number][0];

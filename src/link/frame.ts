@@ -50,6 +50,9 @@ const packetIds = new Float64Array(COUNT);
 const marks = new Int32Array(COUNT);
 const hashes = new Int32Array(COUNT);
 const depths = new Uint8Array(COUNT);
+const ports = new Int32Array(COUNT);
+const nfs = new Uint8Array(COUNT);
+const fragmentSizes = new Uint16Array(COUNT);
 const ctInfos = new Uint8Array(COUNT);
 const cts: (object | null)[] = new Array<object | null>(COUNT).fill(null);
 
@@ -76,6 +79,19 @@ export const frameDepth = depths;
 export const frameCtInfo = ctInfos;
 /** The conntrack entry (netfilter/nf-conn.ts NfConn), null when there is none. Read only where frameCtInfo is not 0. */
 export const frameCt = cts;
+/** ifindex of the bridge port that br_netfilter saw the packet come in by (nf_bridge->physindev); 0: not seen by it. */
+export const framePort = ports;
+/** FrameNf bits, beside framePort. */
+export const frameNf = nfs;
+/** What br_netfilter notes of a packet (struct nf_bridge_info). */
+export const FrameNf = {
+  /** the IPv4 stack has passed over PRE_ROUTING once, as the bridge had done it (sabotage_in_done) */
+  SEEN_BY_IP: 1,
+  /** on its way through the neighbour of its new destination, then to be bridged (bridged_dnat) */
+  BRIDGED_DNAT: 2,
+} as const;
+/** Length of the largest fragment that the packet was put together from, IP header included (IPCB frag_max_size); 0: none. */
+export const frameFragmentSize = fragmentSizes;
 /** 1 while the handle is handed out: double frees and leaks are bugs that assert finds. */
 const live = new Uint8Array(COUNT);
 
@@ -118,6 +134,8 @@ export function allocFrame(length: number): Frame {
   hashes[f] = 0;
   depths[f] = 0;
   ctInfos[f] = 0;
+  ports[f] = 0;
+  fragmentSizes[f] = 0;
   live[f] = 1;
   return f;
 }
@@ -147,6 +165,9 @@ export function cloneFrame(f: Frame): Frame {
   marks[copy] = marks[f]!;
   hashes[copy] = hashes[f]!;
   depths[copy] = depths[f]!;
+  ports[copy] = ports[f]!;
+  nfs[copy] = nfs[f]!;
+  fragmentSizes[copy] = fragmentSizes[f]!;
   if (ctInfos[f] !== 0) {
     ctInfos[copy] = ctInfos[f]!;
     cts[copy] = cts[f]!;
@@ -161,10 +182,18 @@ export function resetCt(f: Frame): void {
   cts[f] = null;
 }
 
-/** What a packet loses when it crosses into another namespace (net/core/skbuff.c skb_scrub_packet with xnet). */
-export function scrubFrame(f: Frame): void {
-  marks[f] = 0;
-  resetCt(f);
+/**
+ * What a packet loses when it leaves a device for another one or for a tunnel (net/core/skbuff.c skb_scrub_packet).
+ * @param otherNamespace it crosses into another namespace: the mark stays behind, too
+ */
+export function scrubFrame(f: Frame, otherNamespace: boolean): void {
+  if (otherNamespace) marks[f] = 0;
+  ports[f] = 0;
+  fragmentSizes[f] = 0;
+  if (ctInfos[f] !== 0) {
+    ctInfos[f] = 0;
+    cts[f] = null;
+  }
 }
 
 /** Room in front of the frame's first byte. */
