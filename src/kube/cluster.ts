@@ -90,6 +90,8 @@ export class Cluster {
   readonly nodes = new Map<string, ClusterNode>();
   /** by label, in the order in which they were created */
   readonly pods = new Map<string, Pod>();
+  /** pods that were deleted, the last one of each label: who asks for their addresses still learns them */
+  readonly gonePods = new Map<string, Pod>();
   readonly services: Services;
   /** null: a cluster of pods and nodes only */
   serviceNetwork: ServiceNetwork | null = null;

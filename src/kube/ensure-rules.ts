@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import type { TableName } from '../netfilter/ip-table.ts';
 import type { IpTables } from '../netfilter/ip-tables.ts';
+import { saveRule } from '../netfilter/rule-text.ts';
 
 export function ensureChain(tables: IpTables, table: TableName, chain: string): void {
   if (tables.ensure(table).chains.has(chain)) return;
@@ -19,8 +20,8 @@ export function ensureRule(
   rule: string,
 ): void {
   const { table, chain, at } = where;
-  const lines = tables.save(table, { counters: false }).split('\n');
-  if (lines.includes(`-A ${chain} ${rule}`)) return;
+  const rules = tables.ensure(table).chains.get(chain)?.rules ?? [];
+  if (rules.some((r) => saveRule(r).trim() === rule)) return;
   restore(tables, `*${table}\n${at === 'first' ? '-I' : '-A'} ${chain} ${rule}\nCOMMIT\n`);
 }
 

@@ -1,6 +1,6 @@
 // kube-proxy of one node: watches Services and slices, and has its mode write rules: at once when it has been idle for
-// minSyncPeriod, else when that is over (pkg/util/async bounded_frequency_runner.go). One hour after a change everything is
-// written anew. After each sync UDP flows to endpoints that are gone are forgotten (stale-conntrack.ts).
+// minSyncPeriod, else when that is over (pkg/util/async bounded_frequency_runner.go). A sync
+// more than an hour after the last full one is a full one. After each sync UDP flows to endpoints that are gone are forgotten (stale-conntrack.ts).
 
 import { NS_PER_S, type Ns, type Sim, type Timer } from '../sim/sim.ts';
 import type { ProxyNode } from './endpoint-choice.ts';

@@ -52,6 +52,7 @@ function removePod(cluster: Cluster, pod: Pod): void {
   if (cluster.pods.get(pod.label) !== pod) return;
   for (const stop of [...pod.programs]) stop();
   cluster.pods.delete(pod.label);
+  cluster.gonePods.set(pod.label, pod);
   if (!pod.spec.hostNetwork) {
     if (pod.eth0 !== null) deleteLink(pod.eth0);
     if (pod.sandboxId !== null) pod.node.ipam?.release(pod.sandboxId, 'eth0');

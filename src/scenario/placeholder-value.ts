@@ -9,7 +9,7 @@ import { SERVICE_PREFIX } from './placeholder.ts';
 
 /** The value of ${subject.field}, or null when there is none (a pod without an address, a node without flannel.N). */
 export function placeholderValue(cluster: Cluster, subject: string, field: string): string | null {
-  const pod = cluster.pods.get(subject);
+  const pod = cluster.pods.get(subject) ?? cluster.gonePods.get(subject);
   if (pod !== undefined) return ofPod(pod, field);
   if (subject.startsWith(SERVICE_PREFIX)) return ofService(cluster, subject.slice(SERVICE_PREFIX.length), field);
   const node = cluster.nodes.get(subject);

@@ -1,11 +1,15 @@
-// kubectl, as far as there is something for it to act on: `exec` into a pod, and `get pods` and `get nodes`. Messages and
+// kubectl, as far as there is something for it to act on: `exec` into a pod, `get`, and `delete pod`. Messages and
 // tables are kubectl's (pkg/printers/internalversion, cli-runtime: minimum width 6, padding 3).
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { type Cluster, type ClusterNode, clusterOf, type Pod } from '../../kube/cluster.ts';
 import { DEFAULT_NAMESPACE } from '../../kube/cluster-spec.ts';
-import { NS_PER_S, type Ns } from '../../sim/sim.ts';
+import { deletePod, GRACE_PERIOD } from '../../kube/pod-lifecycle.ts';
+import { NS_PER_S } from '../../sim/sim.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
+import { Signal } from '../process.ts';
+import { getEndpointSlices, getEndpoints, getServices } from './kubectl-services.ts';
+import { type Arguments, age, choose, fail, missing, order, print } from './kubectl-table.ts';
 
 /** What `kubectl get nodes` says of the kubelets. Choice: the release whose sources the emulation follows. */
 const KUBELET_VERSION = 'v1.34.0';
@@ -14,8 +18,8 @@ const OS_IMAGE = 'Debian GNU/Linux 12 (bookworm)';
 const KERNEL_VERSION = '6.18.44';
 const CONTAINER_RUNTIME = 'containerd://2.1.4';
 
-const MIN_WIDTH = 6;
-const PADDING = 3;
+/** How soon `kubectl delete` learns that a pod is gone (it watches). Choice. */
+const DELETE_POLL = NS_PER_S / 10;
 
 /** Options of all subcommands that take a value. */
 const WITH_VALUE: ReadonlyMap<string, string> = new Map([
@@ -25,6 +29,7 @@ const WITH_VALUE: ReadonlyMap<string, string> = new Map([
   ['--container', 'container'],
   ['-o', 'output'],
   ['--output', 'output'],
+  ['--grace-period', 'grace-period'],
 ]);
 const FLAGS: ReadonlyMap<string, string> = new Map([
   ['-A', 'all'],
@@ -38,24 +43,22 @@ const FLAGS: ReadonlyMap<string, string> = new Map([
   ['-q', 'quiet'],
   ['--quiet', 'quiet'],
   ['--no-headers', 'no-headers'],
+  ['--force', 'force'],
+  ['--now', 'now'],
+  ['--wait', 'wait'],
+  ['--wait=true', 'wait'],
+  ['--wait=false', 'no-wait'],
 ]);
 
-const SUBCOMMANDS: readonly string[] = ['exec', 'get'];
-
-interface Arguments {
-  readonly words: string[];
-  readonly options: Map<string, string>;
-  /** behind `--`, or null when there is none */
-  readonly command: readonly string[] | null;
-}
+const SUBCOMMANDS: readonly string[] = ['delete', 'exec', 'get'];
 
 const kubectl: ShellCommand = {
   name: 'kubectl',
-  summary: 'run a command in a pod; list pods and nodes',
+  summary: 'run a command in a pod; list pods, nodes, Services and endpoints; delete pods',
   run: async (args, ctx) => {
     const named = args.find((a) => !a.startsWith('-'));
     if (named !== undefined && !SUBCOMMANDS.includes(named) && args[0] === named) {
-      return fail(ctx, `kubectl: ${named} is not emulated by podwire yet (${SUBCOMMANDS.join(' and ')} are)`);
+      return fail(ctx, `kubectl: ${named} is not emulated by podwire yet (${SUBCOMMANDS.join(', ')} are)`);
     }
     const parsed = parse(args);
     if (typeof parsed === 'string') return fail(ctx, `error: ${parsed}\nSee 'kubectl --help' for usage.`);
@@ -68,17 +71,13 @@ const kubectl: ShellCommand = {
     }
     const [verb, ...rest] = parsed.words;
     if (verb === 'exec') return exec(cluster, { ...parsed, words: rest }, ctx);
+    if (verb === 'delete') return remove(cluster, { ...parsed, words: rest }, ctx);
     if (verb === 'get') return get(cluster, { ...parsed, words: rest }, ctx);
-    return fail(ctx, `error: ${SUBCOMMANDS.join(' and ')} are what podwire has of kubectl`);
+    return fail(ctx, `error: ${SUBCOMMANDS.join(', ')} are what podwire has of kubectl`);
   },
 };
 
 export const commands: readonly ShellCommand[] = [kubectl];
-
-function fail(ctx: ShellContext, message: string): number {
-  ctx.err(`${message}\n`);
-  return 1;
-}
 
 /** The arguments, or what is wrong with them. */
 function parse(args: readonly string[]): Arguments | string {
@@ -136,7 +135,11 @@ async function exec(cluster: Cluster, args: Arguments, ctx: ShellContext): Promi
   if (container === undefined && containers.length > 1) {
     ctx.err(`Defaulted container "${containers[0]}" out of: ${containers.join(', ')}\n`);
   }
+  // The container ends with its pod, and with it what was started in it.
+  const stop = (): void => ctx.process.signal(Signal.KILL);
+  pod.programs.add(stop);
   const status = await ctx.runIn(pod.netns, command);
+  pod.programs.delete(stop);
   // Who is killed says nothing any more.
   if (status !== 0 && ctx.process.killedBy === null) ctx.err(`command terminated with exit code ${status}\n`);
   return status;
@@ -159,7 +162,49 @@ function get(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
   }
   if (['pods', 'pod', 'po'].includes(kind)) return getPods(cluster, { ...args, words: names }, ctx);
   if (['nodes', 'node', 'no'].includes(kind)) return getNodes(cluster, { ...args, words: names }, ctx);
+  if (['services', 'service', 'svc'].includes(kind)) return getServices(cluster, { ...args, words: names }, ctx);
+  if (['endpoints', 'ep'].includes(kind)) return getEndpoints(cluster, { ...args, words: names }, ctx);
+  if (['endpointslices', 'endpointslice'].includes(kind)) {
+    return getEndpointSlices(cluster, { ...args, words: names }, ctx);
+  }
   return fail(ctx, `error: the server doesn't have a resource type "${kind}"`);
+}
+
+/** `kubectl delete pod NAME...`: says so, then waits until each is gone. */
+async function remove(cluster: Cluster, args: Arguments, ctx: ShellContext): Promise<number> {
+  const { options } = args;
+  const names = [...args.words];
+  const [kindWord] = names.splice(0, 1);
+  if (kindWord === undefined)
+    return fail(ctx, 'error: You must provide one or more resources by argument or filename.');
+  const slash = kindWord.indexOf('/');
+  if (slash >= 0) names.unshift(kindWord.slice(slash + 1));
+  const kind = slash < 0 ? kindWord : kindWord.slice(0, slash);
+  if (!['pods', 'pod', 'po'].includes(kind))
+    return fail(ctx, `kubectl: delete ${kind} is not emulated by podwire (pods are)`);
+  if (names.length === 0) return fail(ctx, 'error: resource(s) were provided, but no name was specified');
+  const namespace = options.get('namespace') ?? DEFAULT_NAMESPACE;
+  const given = options.get('grace-period');
+  const seconds = options.has('now') ? 1 : options.has('force') ? Number(given ?? 0) : Number(given ?? -1);
+  if (!Number.isInteger(seconds)) {
+    return fail(
+      ctx,
+      `error: invalid argument "${given}" for "--grace-period" flag: strconv.ParseInt: parsing "${given}": invalid syntax`,
+    );
+  }
+  if (seconds === 0 && !options.has('force')) return fail(ctx, 'error: --grace-period=0 needs --force');
+  const lost: string[] = [];
+  for (const name of names) {
+    const pod = cluster.pod(name, namespace);
+    if (pod === null) {
+      lost.push(name);
+      continue;
+    }
+    deletePod(cluster, pod, seconds < 0 ? GRACE_PERIOD : seconds * NS_PER_S);
+    ctx.out(`pod "${name}" ${options.has('force') ? 'force ' : ''}deleted from ${namespace} namespace\n`);
+    while (!options.has('no-wait') && cluster.pods.get(pod.label) === pod) await ctx.process.sleep(DELETE_POLL);
+  }
+  return missing(ctx, 'pods', lost);
 }
 
 function getPods(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
@@ -174,8 +219,9 @@ function getPods(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
   const header = ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'];
   const rows = chosen.found.map((pod) => {
     const count = containersOf(pod).length;
-    const row = [pod.spec.name, `${pod.problem === null ? count : 0}/${count}`];
-    row.push(pod.problem === null ? 'Running' : 'ContainerCreating', '0', age(now - pod.created));
+    const row = [pod.spec.name, `${pod.problem === null && pod.ready ? count : 0}/${count}`];
+    const running = pod.deleted !== null ? 'Terminating' : 'Running';
+    row.push(pod.problem === null ? running : 'ContainerCreating', '0', age(now - pod.created));
     if (wide) row.push(pod.ip === null ? '<none>' : formatIpv4(pod.ip), pod.node.name, '<none>', '<none>');
     return all ? [pod.spec.namespace, ...row] : row;
   });
@@ -204,42 +250,4 @@ function getNodes(cluster: Cluster, args: Arguments, ctx: ShellContext): number 
   if (args.options.get('output') === 'name') for (const n of chosen.found) ctx.out(`node/${n.name}\n`);
   else print(ctx, args, header, rows);
   return missing(ctx, 'nodes', chosen.missing);
-}
-
-function choose<T>(all: readonly T[], nameOf: (item: T) => string, names: readonly string[]) {
-  if (names.length === 0) return { found: all, missing: [] };
-  const found = names.flatMap((name) => all.filter((item) => nameOf(item) === name));
-  return { found, missing: names.filter((name) => !all.some((item) => nameOf(item) === name)) };
-}
-
-function missing(ctx: ShellContext, kind: string, names: readonly string[]): number {
-  for (const name of names) ctx.err(`Error from server (NotFound): ${kind} "${name}" not found\n`);
-  return names.length > 0 ? 1 : 0;
-}
-
-function print(ctx: ShellContext, args: Arguments, header: readonly string[], rows: readonly string[][]): void {
-  if (rows.length === 0) return;
-  const lines = args.options.has('no-headers') ? rows : [header, ...rows];
-  const widths = header.map((_, c) => Math.max(MIN_WIDTH, ...lines.map((line) => line[c]!.length + PADDING)));
-  for (const line of lines) {
-    ctx.out(`${line.map((cell, c) => (c === line.length - 1 ? cell : cell.padEnd(widths[c]!))).join('')}\n`);
-  }
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** duration.HumanDuration (apimachinery/pkg/util/duration), up to the days that a run can last. */
-function age(ns: Ns): string {
-  const seconds = Math.floor(ns / NS_PER_S);
-  if (seconds < 120) return `${seconds}s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 10) return seconds % 60 === 0 ? `${minutes}m` : `${minutes}m${seconds % 60}s`;
-  if (minutes < 180) return `${minutes}m`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 8) return minutes % 60 === 0 ? `${hours}h` : `${hours}h${minutes % 60}m`;
-  if (hours < 48) return `${hours}h`;
-  const days = Math.floor(hours / 24);
-  return days < 8 && hours % 24 !== 0 ? `${days}d${hours % 24}h` : `${days}d`;
 }
