@@ -48,3 +48,9 @@ export const extensionTypes = {
   match: (name: string): MatchType | null => MATCH_BY_NAME.get(name) ?? null,
   target: (name: string): TargetType | null => TARGET_BY_NAME.get(name) ?? null,
 } as const;
+
+/** For the help text. */
+export const extensionNames = {
+  matches: MATCHES.map((m) => m.name),
+  targets: TARGETS.map((t) => t.name),
+} as const;

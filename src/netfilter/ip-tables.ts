@@ -1,7 +1,6 @@
 // The rules of one namespace: the five tables of IPv4, and what outlives a rule (interface patterns). Made with the first
 // rule; netfilter.ts asks the tables, hook by hook, in the order of their priorities.
 
-import type { NatSetup } from './compile-context.ts';
 import { InterfacePatterns } from './interface-matcher.ts';
 import { IpTable, TABLE_NAMES, type TableName } from './ip-table.ts';
 import { type RestoreError, type RestoreOptions, restoreTables } from './iptables-restore.ts';
@@ -16,12 +15,10 @@ export class IpTables {
   onChange: (() => void) | null = null;
   readonly #patterns: InterfacePatterns;
   readonly #indexed: boolean;
-  readonly #setupNat: NatSetup;
   readonly #tables = new Map<TableName, IpTable>();
 
   /** @param options.indexed false: chains are walked rule by rule as Linux does (the oracle of tests and benchmarks) */
-  constructor(host: NetfilterHost, options: { readonly setupNat: NatSetup; readonly indexed?: boolean }) {
-    this.#setupNat = options.setupNat;
+  constructor(host: NetfilterHost, options: { readonly indexed?: boolean } = {}) {
     this.host = host;
     this.#patterns = new InterfacePatterns(host);
     this.#indexed = options.indexed ?? true;
@@ -34,17 +31,24 @@ export class IpTables {
 
   /** The table; made when it is not there (nft_xt_builtin_init). */
   ensure(name: TableName): IpTable {
-    let table = this.#tables.get(name);
-    if (table === undefined) {
-      table = new IpTable(name, {
-        host: this.host,
-        patterns: this.#patterns,
-        context: { host: this.host, setupNat: this.#setupNat, table: name },
-        indexed: this.#indexed,
-      });
-      this.#tables.set(name, table);
-    }
+    const table = this.#tables.get(name) ?? this.unmade(name);
+    this.#tables.set(name, table);
     return table;
+  }
+
+  /** An empty table of this name that packets do not see: what commands that only look are shown. */
+  unmade(name: TableName): IpTable {
+    return new IpTable(name, {
+      host: this.host,
+      patterns: this.#patterns,
+      context: { host: this.host, table: name },
+      indexed: this.#indexed,
+    });
+  }
+
+  /** Takes in a table that was made with unmade(). */
+  add(table: IpTable): void {
+    this.#tables.set(table.name, table);
   }
 
   /** True when a rule or a table needs conntrack in this namespace (the nat table, -m conntrack, -j CT ...). */

@@ -20,6 +20,8 @@ export interface IptablesCall {
   readonly policy: string;
   /** -E */
   readonly newName: string;
+  /** -Z beside -L or -S */
+  readonly zero: boolean;
   /** how often -v was given */
   readonly verbose: number;
   readonly numeric: boolean;

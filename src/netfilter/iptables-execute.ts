@@ -4,8 +4,9 @@
 import type { Chain, Policy } from './chain.ts';
 import { RuleError, RuleErrorKind } from './extension-option.ts';
 import { extensionTypes } from './extensions.ts';
-import type { IptablesCall } from './iptables-call.ts';
+import { type IptablesCall, STANDARD_TARGETS } from './iptables-call.ts';
 import { listChain } from './iptables-list.ts';
+import { notEmulated } from './option-text.ts';
 import type { Rule } from './rule.ts';
 import { listRuleDetails, saveRule } from './rule-text.ts';
 import type { TableDraft } from './table-draft.ts';
@@ -35,8 +36,10 @@ export interface ExecuteOptions {
   readonly validate: boolean;
   /** -c of iptables-restore, or iptables itself: counters of `-c` are taken over */
   readonly counters: boolean;
-  /** iptables-restore numbers a missing rule otherwise */
+  /** by iptables-restore: some words differ */
   readonly restore: boolean;
+  /** The kernel has the table. */
+  readonly made: boolean;
   readonly out: (text: string) => void;
 }
 
@@ -48,22 +51,23 @@ export function executeCall(draft: TableDraft, call: IptablesCall, options: Exec
   const say = (text: string): void => {
     if (call.verbose > 0) options.out(text);
   };
+  for (const rule of call.rules) checkJump(draft, rule);
   switch (call.command) {
     case 'A':
     case 'I':
       needChain(draft, call.chain);
-      call.rules.forEach((rule, i) => {
+      for (const rule of call.rules) {
         if (!options.counters) clearCounters(rule);
         checkKernel(draft, call.chain, rule, call.command === 'A' ? 'RULE_APPEND' : 'RULE_INSERT');
         say(listRuleDetails(rule));
         if (call.command === 'A') draft.append(call.chain, rule);
         else {
-          const index = call.number - 1 + i;
+          const index = call.number - 1;
           if (index > draft.chain(call.chain)!.rules.length) throw new CommandRefused('Index of insertion too big');
           draft.insert(call.chain, index, rule);
         }
         validate(draft, call.chain, call.command === 'A' ? 'RULE_APPEND' : 'RULE_INSERT', options);
-      });
+      }
       break;
     case 'R': {
       const chain = needChain(draft, call.chain);
@@ -80,7 +84,7 @@ export function executeCall(draft: TableDraft, call: IptablesCall, options: Exec
       if (call.number > 0) {
         const chain = needChain(draft, call.chain);
         if (call.number > chain.rules.length) {
-          throw new CommandRefused(options.restore ? NO_CHAIN : 'Index of deletion too big');
+          throw new CommandRefused(options.made ? 'Index of deletion too big' : NO_CHAIN);
         }
         draft.removeRule(call.chain, call.number - 1);
         break;
@@ -116,20 +120,20 @@ export function executeCall(draft: TableDraft, call: IptablesCall, options: Exec
       deleteChains(draft, call.chain, say);
       break;
     case 'E':
-      needChain(draft, call.chain);
       if (draft.chain(call.newName) !== null) throw new CommandRefused('File exists');
-      if (draft.chain(call.chain)!.hook !== null)
-        throw new TransactionRefused('CHAIN_RENAME', 'Operation not supported', `chain ${call.newName}`);
+      if (needChain(draft, call.chain).hook !== null) throw notEmulated('renaming a built-in chain');
       draft.rename(call.chain, call.newName);
       break;
     case 'P':
-      setPolicy(draft, call.chain, call.policy);
+      setPolicy(draft, call.chain, call.policy, !options.restore);
       break;
     case 'L':
       list(draft, call, options.out);
+      if (call.zero) zero(draft, call, say);
       break;
     case 'S':
       listRules(draft, call, options.out);
+      if (call.zero) zero(draft, call, say);
       break;
   }
 }
@@ -138,6 +142,14 @@ function needChain(draft: TableDraft, name: string): Chain {
   const chain = draft.chain(name);
   if (chain === null) throw new CommandRefused(NO_CHAIN);
   return chain;
+}
+
+/** A jump to a chain that is not there; iptables-restore says the line of COMMIT. */
+export class NoSuchChain extends RuleError {}
+
+function checkJump(draft: TableDraft, rule: Rule): void {
+  if (rule.target !== null || rule.jump === '' || (!rule.goto && STANDARD_TARGETS.includes(rule.jump))) return;
+  if (draft.chain(rule.jump) === null) throw new NoSuchChain(`Chain '${rule.jump}' does not exist`);
 }
 
 /** All chains, or the one of this name. */
@@ -177,8 +189,7 @@ function zero(draft: TableDraft, call: IptablesCall, say: (text: string) => void
     const chain = draft.chain(name)!;
     if (call.number > 0) {
       const rule = chain.rules[call.number - 1];
-      if (rule === undefined) throw new CommandRefused('Index of zeroing too big');
-      clearCounters(rule);
+      if (rule !== undefined) clearCounters(rule);
       continue;
     }
     say(`Zeroing chain \`${name}'\n`);
@@ -211,10 +222,12 @@ function deleteChains(draft: TableDraft, name: string, say: (text: string) => vo
   for (const chain of users) draft.remove(chain.name);
 }
 
-export function setPolicy(draft: TableDraft, name: string, policy: string): void {
+/** @param dmesg iptables itself sends people there, iptables-restore does not */
+export function setPolicy(draft: TableDraft, name: string, policy: string, dmesg = false): void {
   if (draft.chain(name) === null || draft.chain(name)!.hook === null)
     throw new CommandRefused('Bad built-in chain name');
-  if (policy !== 'ACCEPT' && policy !== 'DROP') throw new CommandRefused('Bad policy name');
+  if (policy !== 'ACCEPT' && policy !== 'DROP')
+    throw new CommandRefused(dmesg ? "Bad policy name. Run `dmesg' for more information" : 'Bad policy name');
   if (draft.chain(name)!.policy !== policy) draft.write(name).policy = policy satisfies Policy;
 }
 

@@ -21,7 +21,7 @@ function header(chain: Chain, references: number, options: ListOptions): string 
   }
   if (options.lineNumbers) text += 'num  ';
   if (options.verbose) text += options.exact ? `${'pkts'.padStart(8)} ${'bytes'.padStart(10)} ` : ' pkts bytes ';
-  text += `${'target'.padEnd(9)} prot opt `;
+  text += `${'target'.padEnd(9)}  prot opt `;
   if (options.verbose) text += 'in     out     ';
   return `${text}source               destination         \n`;
 }

@@ -4,6 +4,7 @@
 import { type ExtensionOption, RuleError, RuleErrorKind } from './extension-option.ts';
 import { extensionTypes } from './extensions.ts';
 import { type CommandLetter, type ParsedCall, STANDARD_TARGETS } from './iptables-call.ts';
+import { BASE_OPTIONS, type BaseOption, CHECKED, COMMANDS, ILLEGAL, ILLEGAL_BY_NUMBER } from './iptables-options.ts';
 import { type AddressMask, notEmulated, parseAddresses, unsigned } from './option-text.ts';
 import { protocolName, protocolNumber } from './protocol-names.ts';
 import { Rule } from './rule.ts';
@@ -16,80 +17,9 @@ const IFNAME_MAX = 16;
 const INT_MAX = 0x7fff_ffff;
 const ANYWHERE: readonly AddressMask[] = [{ address: 0, mask: 0 }];
 
-interface BaseOption extends ExtensionOption {
-  readonly letter: string;
-}
-
-function base(letter: string, name: string, argument: ExtensionOption['argument'] = 'none'): BaseOption {
-  return { letter, name, argument };
-}
-
-/** original_opts of iptables/xtables.c; letters behind 0x7f have no short form. */
-const BASE_OPTIONS: readonly BaseOption[] = [
-  base('A', 'append', 'required'),
-  base('D', 'delete', 'required'),
-  base('C', 'check', 'required'),
-  base('I', 'insert', 'required'),
-  base('R', 'replace', 'required'),
-  base('L', 'list', 'optional'),
-  base('S', 'list-rules', 'optional'),
-  base('F', 'flush', 'optional'),
-  base('Z', 'zero', 'optional'),
-  base('N', 'new-chain', 'required'),
-  base('X', 'delete-chain', 'optional'),
-  base('E', 'rename-chain', 'required'),
-  base('P', 'policy', 'required'),
-  base('s', 'source', 'required'),
-  base('d', 'destination', 'required'),
-  base('s', 'src', 'required'),
-  base('d', 'dst', 'required'),
-  base('p', 'protocol', 'required'),
-  base('i', 'in-interface', 'required'),
-  base('j', 'jump', 'required'),
-  base('t', 'table', 'required'),
-  base('m', 'match', 'required'),
-  base('n', 'numeric'),
-  base('o', 'out-interface', 'required'),
-  base('v', 'verbose'),
-  base('w', 'wait', 'optional'),
-  base('W', 'wait-interval', 'optional'),
-  base('x', 'exact'),
-  base('f', 'fragments'),
-  base('V', 'version'),
-  base('h', 'help', 'optional'),
-  base('0', 'line-numbers'),
-  base('M', 'modprobe', 'required'),
-  base('c', 'set-counters', 'required'),
-  base('g', 'goto', 'required'),
-  base('4', 'ipv4'),
-  base('6', 'ipv6'),
-];
-
-const COMMANDS = 'ADCIRLSFZNXEP';
-/** Which options a command does not go with (iptables/xshared.c commands_v_options). */
-const ILLEGAL: Readonly<Record<CommandLetter, string>> = {
-  I: 'nx0',
-  D: 'nx0c',
-  R: 'nx0',
-  A: 'nx0',
-  L: 'sdpjiocf',
-  F: 'nsdpjxio0cf',
-  Z: 'nsdpjxio0cf',
-  N: 'nsdpjxio0cf',
-  X: 'nsdpjxio0cf',
-  P: 'nsdpjxio0f',
-  E: 'nsdpjxio0cf',
-  S: 'nsdpjxio0cf',
-  C: 'nx0c',
-};
-/** Order in which they are looked at. */
-const CHECKED = 'nsdpjvxio0cf';
-
 export interface ParseOptions {
   /** iptables-restore: the table of its section; -t is refused */
   readonly restoreTable: string | null;
-  /** true when the table has a chain of this name */
-  readonly hasChain: (table: string, chain: string) => boolean;
 }
 
 /** Reads argv (without the program's name). @throws RuleError */
@@ -117,6 +47,7 @@ class CallParser {
   #policy = '';
   #newName = '';
   #verbose = 0;
+  #zero = false;
   #warning = '';
   readonly #given = new Set<string>();
   readonly #rule = new Rule();
@@ -316,9 +247,8 @@ class CallParser {
   }
 
   #once(letter: string, inverted: boolean, invertible: boolean): void {
-    if (this.#given.has(letter)) throw new RuleError(`multiple -${letter === '0' ? '0' : letter} flags not allowed`);
-    if (inverted && !invertible)
-      throw new RuleError(`cannot have ! before -${letter === '0' ? '-line-numbers' : letter}`);
+    if (this.#given.has(letter)) throw new RuleError(`multiple -${letter} flags not allowed`);
+    if (inverted && !invertible) throw new RuleError(`cannot have ! before -${letter}`);
     this.#given.add(letter);
   }
 
@@ -329,12 +259,9 @@ class CallParser {
       if (word !== null) this.#number = parseRuleNumber(word);
     };
     // -Z may stand beside -L or -S.
-    if (
-      this.#command !== '' &&
-      !('LSZ'.includes(letter) && 'LSZ'.includes(this.#command) && letter !== this.#command)
-    ) {
-      throw new RuleError(`Cannot use -${letter} with -${this.#command}\n`.replace(/\n$/, ''));
-    }
+    const withZero = (letter === 'Z' && /[LS]/.test(this.#command)) || (this.#command === 'Z' && /[LS]/.test(letter));
+    if (this.#command !== '' && !withZero) throw new RuleError(`Cannot use -${letter} with -${this.#command}`);
+    this.#zero = withZero;
     if (this.#command === '' || this.#command === 'Z') this.#command = letter;
     let chain = given;
     if (chain === null && 'LSFZX'.includes(letter)) chain = this.#nextPlain();
@@ -364,7 +291,6 @@ class CallParser {
       case 'E': {
         const word = this.#nextPlain();
         if (word === null) throw new RuleError('-E requires old-chain-name and new-chain-name');
-        checkChainName(word);
         this.#newName = word;
         break;
       }
@@ -437,9 +363,10 @@ class CallParser {
     if ((rule.sourceInverted && sources.length > 1) || (rule.destinationInverted && destinations.length > 1)) {
       throw new RuleError('! not allowed with multiple source or destination IP addresses');
     }
+    const illegal = command === 'D' && this.#number !== 0 ? ILLEGAL_BY_NUMBER : ILLEGAL[command];
     for (const letter of CHECKED) {
-      if (this.#given.has(letter) && ILLEGAL[command].includes(letter)) {
-        throw new RuleError(`Illegal option \`${letter === '0' ? '--line-numbers' : `-${letter}`}' with this command`);
+      if (this.#given.has(letter) && illegal.includes(letter)) {
+        throw new RuleError(`Illegal option \`-${letter}' with this command`);
       }
     }
     if (this.#chain.length >= NAME_MAX) {
@@ -461,6 +388,7 @@ class CallParser {
       rules,
       policy: this.#policy,
       newName: this.#newName,
+      zero: this.#zero,
       verbose: this.#verbose,
       numeric: this.#given.has('n'),
       exact: this.#given.has('x'),
@@ -500,10 +428,6 @@ class CallParser {
       throw new RuleError(
         '\nThe "nat" table is not intended for filtering, the use of DROP is therefore inhibited.\n\n',
       );
-    }
-    const plain = rule.target === null && rule.jump !== '' && (rule.goto || !STANDARD_TARGETS.includes(rule.jump));
-    if (plain && !this.#options.hasChain(this.#table, rule.jump)) {
-      throw new RuleError(`Chain '${rule.jump}' does not exist`);
     }
   }
 }

@@ -2,10 +2,10 @@
 // and COMMIT. A section is one transaction; a mistake in it leaves the table as it was.
 
 import { RuleError, RuleErrorKind } from './extension-option.ts';
-import { TABLE_NAMES, type TableName } from './ip-table.ts';
+import { type IpTable, TABLE_NAMES, type TableName } from './ip-table.ts';
 import type { IpTables } from './ip-tables.ts';
 import { isInformation } from './iptables-call.ts';
-import { CommandRefused, executeCall, setPolicy, TransactionRefused } from './iptables-execute.ts';
+import { CommandRefused, executeCall, NoSuchChain, setPolicy, TransactionRefused } from './iptables-execute.ts';
 import { BadArgument, checkChainName, parseCall } from './iptables-parse.ts';
 import { TableDraft } from './table-draft.ts';
 
@@ -38,9 +38,16 @@ export interface RestoreError {
 const TRY = "Try `iptables-restore -h' or 'iptables-restore --help' for more information.\n";
 const VERSION = 'iptables-restore v1.8.9 (nf_tables)';
 
+/** A line of a section, read; what it does is done at COMMIT. */
+interface Step {
+  readonly line: number;
+  readonly column: number;
+  readonly run: (draft: TableDraft, validate: boolean) => void;
+}
+
 interface Section {
-  readonly draft: TableDraft;
-  readonly firstLine: number;
+  readonly name: TableName;
+  readonly steps: Step[];
 }
 
 export function restoreTables(tables: IpTables, text: string, options: RestoreOptions): RestoreError | null {
@@ -54,6 +61,8 @@ class Restorer {
   readonly #lines: readonly string[];
   readonly #options: RestoreOptions;
   #section: Section | null = null;
+  /** in the section of a table other than -T's */
+  #skipping = false;
 
   constructor(tables: IpTables, lines: readonly string[], options: RestoreOptions) {
     this.#tables = tables;
@@ -63,8 +72,13 @@ class Restorer {
 
   run(): RestoreError | null {
     for (let i = 0; i < this.#lines.length; i++) {
-      const error = this.#tryLine(i, false);
-      if (error !== null) return error;
+      const column = { at: 1 };
+      try {
+        const error = this.#read(this.#lines[i]!, i + 1, column);
+        if (error !== null) return error;
+      } catch (error) {
+        return this.#report(error, i + 1, column.at);
+      }
     }
     if (this.#section === null) return null;
     const line = this.#lines.length + 1;
@@ -72,18 +86,7 @@ class Restorer {
     return { line, column: 1, message, text: `iptables-restore: COMMIT expected at line ${line}\n`, status: 1 };
   }
 
-  #tryLine(index: number, validate: boolean): RestoreError | null {
-    const column = { at: 1 };
-    try {
-      this.#line(this.#lines[index]!, index, validate, column);
-      return null;
-    } catch (error) {
-      return this.#report(error, index + 1, column.at);
-    }
-  }
-
   #report(error: unknown, line: number, column: number): RestoreError {
-    if (error instanceof CommitRefused) return error.cause as RestoreError;
     if (error instanceof BadArgument) {
       return {
         line,
@@ -118,98 +121,105 @@ class Restorer {
     throw error;
   }
 
-  #line(line: string, index: number, validate: boolean, column: { at: number }): void {
-    if (line === '' || line.startsWith('#')) return;
+  /** One line. @throws what is wrong with it */
+  #read(line: string, number: number, column: { at: number }): RestoreError | null {
+    if (line === '' || line.startsWith('#')) return null;
     const section = this.#section;
     if (section === null) {
-      if (line.startsWith('*')) this.#open(line, index);
+      if (line.startsWith('*')) this.#open(line, number);
       else if (!this.#skipping) throw new CommandRefused('');
       else if (line === 'COMMIT') this.#skipping = false;
-      return;
+    } else if (line === 'COMMIT') {
+      this.#section = null;
+      return this.#commit(section, number);
+    } else {
+      const run = line.startsWith(':') ? this.#chain(line, number) : this.#call(line, number, section.name, column);
+      if (run !== null) section.steps.push({ line: number, column: column.at, run });
     }
-    if (line === 'COMMIT') {
-      if (!validate) this.#commit(section, index);
-      return;
-    }
-    if (line.startsWith(':')) this.#chain(section.draft, line, index + 1);
-    else this.#rule(section.draft, line, index + 1, validate, column);
+    return null;
   }
 
-  /** in the section of a table other than -T's */
-  #skipping = false;
-
-  #open(line: string, index: number): void {
+  #open(line: string, number: number): void {
     const name = line.slice(1).split(/[ \t]/)[0]!;
     if (this.#options.table !== undefined && name !== this.#options.table) {
       this.#skipping = true;
       return;
     }
     if (!(TABLE_NAMES as readonly string[]).includes(name)) {
-      throw new RuleError(`iptables-restore: line ${index + 1} table name '${name}' invalid`);
+      throw new RuleError(`iptables-restore: line ${number} table name '${name}' invalid`);
     }
-    this.#section = { draft: this.#begin(name as TableName), firstLine: index };
+    this.#section = { name: name as TableName, steps: [] };
   }
 
-  #begin(name: TableName): TableDraft {
-    const draft = new TableDraft(this.#tables.ensure(name));
+  #commit(section: Section, line: number): RestoreError | null {
+    const made = this.#tables.table(section.name);
+    const table = made ?? this.#tables.unmade(section.name);
+    const first = this.#play(table, section, line, false);
+    if (!(first instanceof TableDraft)) return first;
+    if (first.problem() !== null) {
+      // A mistake that only the whole table shows: again, looking after each line.
+      const again = this.#play(table, section, line, true);
+      return again instanceof TableDraft ? this.#report(new CommandRefused(''), line, 1) : again;
+    }
+    if (this.#options.test === true || (made === null && !first.changed)) return null;
+    if (made === null) this.#tables.add(table);
+    first.commit();
+    this.#tables.onChange?.();
+    return null;
+  }
+
+  /** Does what the section says on a draft. */
+  #play(table: IpTable, section: Section, commitLine: number, validate: boolean): TableDraft | RestoreError {
+    const draft = new TableDraft(table);
     if (this.#options.noFlush !== true) {
       const chains = draft.chains();
       for (const chain of chains) draft.flush(chain.name);
       for (const chain of chains) if (chain.hook === null) draft.remove(chain.name);
     }
+    for (const step of section.steps) {
+      try {
+        step.run(draft, validate);
+      } catch (error) {
+        if (!(error instanceof NoSuchChain)) return this.#report(error, step.line, step.column);
+        // iptables-restore looks at jumps when it reads COMMIT, and says that line; people are told the rule's.
+        return { ...this.#report(error, commitLine, 1), line: step.line, column: step.column };
+      }
+    }
     return draft;
   }
 
-  #commit(section: Section, index: number): void {
-    if (section.draft.problem() !== null) throw new CommitRefused(this.#findRefused(section, index));
-    this.#section = null;
-    if (this.#options.test === true) return;
-    section.draft.commit();
-    this.#tables.onChange?.();
-  }
-
-  /** The section has a mistake that only the whole table shows: again, looking after each rule. */
-  #findRefused(section: Section, commitIndex: number): RestoreError {
-    this.#section = { ...section, draft: this.#begin(section.draft.table.name) };
-    for (let i = section.firstLine + 1; i < commitIndex; i++) {
-      const error = this.#tryLine(i, true);
-      if (error !== null) return error;
-    }
-    return this.#report(new CommandRefused(''), commitIndex + 1, 1);
-  }
-
-  #chain(draft: TableDraft, line: string, number: number): void {
-    const [name = '', policy, ...rest] = line.slice(1).split(/[ \t]+/);
+  /** `:CHAIN POLICY [packets:bytes]` */
+  #chain(line: string, number: number): Step['run'] {
+    const [name = '', policy, counts] = line.slice(1).split(/[ \t]+/);
     if (name === '') throw new RuleError(`iptables-restore: line ${number} chain name invalid`);
     checkChainName(name);
-    if (policy === undefined || policy === '') {
-      throw new RuleError(`iptables-restore: line ${number} policy invalid`);
-    }
-    const old = draft.chain(name);
-    if (old !== null && old.hook !== null) {
-      if (policy !== '-') setPolicy(draft, name, policy);
-      const chain = draft.write(name);
-      chain.counted = true;
-      if (this.#options.counters === true) {
-        const counts = /^\[(\d+):(\d+)\]$/.exec(rest[0] ?? '');
-        if (rest[0] !== undefined && counts === null) {
-          throw new RuleError('invalid policy counters for chain '.concat(`'${name}'`));
-        }
-        chain.packets = Number(counts?.[1] ?? 0);
-        chain.bytes = Number(counts?.[2] ?? 0);
-      } else if (this.#options.noFlush !== true) {
-        chain.packets = 0;
-        chain.bytes = 0;
-      }
-      return;
-    }
-    if (policy !== '-') throw new CommandRefused('Bad built-in chain name');
-    if (old === null) draft.add(name);
-    else draft.flush(name);
+    if (policy === undefined || policy === '') throw new RuleError(`iptables-restore: line ${number} policy invalid`);
+    return (draft) => this.#declare(draft, name, policy, counts);
   }
 
-  #rule(draft: TableDraft, line: string, number: number, validate: boolean, column: { at: number }): void {
-    let rest = line;
+  #declare(draft: TableDraft, name: string, policy: string, counts: string | undefined): void {
+    const old = draft.chain(name);
+    if (old === null || old.hook === null) {
+      if (policy !== '-') throw new CommandRefused('Bad built-in chain name');
+      if (old === null) draft.add(name);
+      else draft.flush(name);
+      return;
+    }
+    if (policy !== '-') setPolicy(draft, name, policy);
+    const chain = draft.write(name);
+    chain.counted = true;
+    if (this.#options.counters === true) {
+      const numbers = /^\[(\d+):(\d+)\]$/.exec(counts ?? '');
+      chain.packets = Number(numbers?.[1] ?? 0);
+      chain.bytes = Number(numbers?.[2] ?? 0);
+    } else if (this.#options.noFlush !== true) {
+      chain.packets = 0;
+      chain.bytes = 0;
+    }
+  }
+
+  /** A rule or another command of iptables, counters in front of it or not; null when there is nothing to do. */
+  #call(line: string, number: number, table: TableName, column: { at: number }): Step['run'] | null {
     let skipped = 0;
     let counts: readonly string[] = [];
     if (line.startsWith('[')) {
@@ -219,35 +229,24 @@ class Restorer {
       if (colon < 0 || colon > close) throw new RuleError(`Bad line ${number}: need :`);
       counts = ['--set-counters', line.slice(1, colon), line.slice(colon + 1, close)];
       skipped = close + 1;
-      rest = line.slice(skipped);
     }
-    const words = splitWords(rest);
+    const words = splitWords(line.slice(skipped));
     try {
-      const argv = words.map((w) => w.text);
-      const call = parseCall([...counts, ...argv], {
-        restoreTable: draft.table.name,
-        hasChain: (_table, chain) => draft.chain(chain) !== null,
-      });
-      if (isInformation(call)) return;
-      executeCall(draft, call, {
-        validate,
+      const call = parseCall([...counts, ...words.map((w) => w.text)], { restoreTable: table });
+      if (isInformation(call)) return null;
+      const options = {
         counters: this.#options.counters === true,
         restore: true,
+        made: this.#tables.table(table) !== null,
         out: this.#options.out ?? (() => {}),
-      });
+      };
+      return (draft, validate) => executeCall(draft, call, { ...options, validate });
     } catch (error) {
       if (error instanceof RuleError && error.word >= counts.length) {
         column.at = skipped + (words[error.word - counts.length]?.at ?? 0) + 1;
       }
       throw error;
     }
-  }
-}
-
-/** Carries the report of a refused COMMIT. */
-class CommitRefused extends Error {
-  constructor(report: RestoreError) {
-    super(report.message, { cause: report });
   }
 }
 
@@ -279,6 +278,7 @@ export function splitWords(line: string): readonly Word[] {
       else text += c;
     }
   }
-  if (at >= 0) words.push({ text, at });
+  // An open quotation goes on to the end of the line, which is in it.
+  if (at >= 0) words.push({ text: quoted ? `${text}\n` : text, at });
   return words;
 }

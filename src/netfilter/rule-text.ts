@@ -52,15 +52,15 @@ export function listRule(rule: Rule, number: number, options: ListOptions): stri
   let text = options.lineNumbers ? `${String(number).padEnd(4)} ` : '';
   if (options.verbose) text += counters(rule.packets, rule.bytes, options.exact);
   text += `${rule.jump.padEnd(9)} ${rule.protocolInverted ? '!' : ' '}`;
-  text += `${protocolOf(rule, numeric).padEnd(numeric ? 5 : 4)}${numeric ? '' : ' '}`;
+  text += `${protocolOf(rule, numeric).padEnd(4)} `;
   text += `${rule.fragment ? (rule.fragmentInverted ? '!f' : '-f') : '--'} `;
   if (options.verbose) {
     text += ` ${oneInterface(rule.inInterface, rule.inInverted, numeric).padEnd(6)} `;
-    text += ` ${oneInterface(rule.outInterface, rule.outInverted, numeric).padEnd(6)} `;
+    text += `${oneInterface(rule.outInterface, rule.outInverted, numeric).padEnd(6)} `;
   }
   text += addressColumn(rule.source, rule.sourceMask, rule.sourceInverted, numeric);
   text += addressColumn(rule.destination, rule.destinationMask, rule.destinationInverted, numeric);
-  if (rule.goto) text += ' [goto] ';
+  if (rule.goto) text += '[goto] ';
   for (const match of rule.matches) text += match.list(numeric);
   if (rule.target !== null) text += rule.target.list(numeric);
   return `${text}\n`;
@@ -85,7 +85,7 @@ function oneAddress(a: Ipv4, mask: Ipv4, inverted: boolean, numeric = true): str
 
 function addressColumn(a: Ipv4, mask: Ipv4, inverted: boolean, numeric: boolean): string {
   const text = oneAddress(a, mask, inverted, numeric);
-  return `${inverted ? text : ` ${text}`}`.padEnd(21);
+  return inverted ? `!${text.slice(1).padEnd(19)} ` : ` ${text.padEnd(19)} `;
 }
 
 /** What -v says of a rule that goes in or out: a line without counters (print_rule_details with FMT_PRINT_RULE). */
@@ -95,9 +95,10 @@ export function listRuleDetails(rule: Rule): string {
   let text = `${rule.jump}  ${protocol} opt ${fragment} in ${oneInterface(rule.inInterface, rule.inInverted)} out ${oneInterface(
     rule.outInterface,
     rule.outInverted,
-  )} `;
+  )}  `;
   text += `${oneAddress(rule.source, rule.sourceMask, rule.sourceInverted)}  -> `;
   text += `${oneAddress(rule.destination, rule.destinationMask, rule.destinationInverted)}  `;
+  if (rule.goto) text += '[goto] ';
   for (const match of rule.matches) text += match.list(true);
   if (rule.target !== null) text += rule.target.list(true);
   return `${text}\n`;

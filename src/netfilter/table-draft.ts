@@ -20,6 +20,11 @@ export class TableDraft {
     this.#chains = new Map(table.chains);
   }
 
+  /** Something was written. */
+  get changed(): boolean {
+    return this.#written.size > 0;
+  }
+
   chain(name: string): Chain | null {
     return this.#chains.get(name) ?? null;
   }

@@ -5,6 +5,7 @@ import type { CompileContext } from '../compile-context.ts';
 import type { OptionValue } from '../extension-option.ts';
 import { RuleError } from '../extension-option.ts';
 import { Hook } from '../hook.ts';
+import { natMasquerade, natSetupInfo } from '../nat.ts';
 import { NatRangeFlag, natRange } from '../nat-range.ts';
 import { ctOf } from '../nf-conn.ts';
 import type { Rule } from '../rule.ts';
@@ -51,30 +52,25 @@ class OwnAddressTarget implements Target {
   }
 
   compile(context: CompileContext): Action {
-    const { host, setupNat } = context;
-    // One range for all packets: NAT reads it and keeps nothing of it.
-    const range = { ...this.#range, flags: this.#range.flags | NatRangeFlag.MAP_IPS };
-    if (this.#redirect) {
+    const { host } = context;
+    if (!this.#redirect) {
+      const range = this.#range;
       return (p) => {
         const ct = ctOf(p.frame);
-        if (ct === null) return ACCEPT;
-        const address = p.hook === Hook.LOCAL_OUT ? LOOPBACK : host.firstAddress(p.inDevice);
-        if (address === 0) return DROP;
-        range.minAddress = address;
-        range.maxAddress = address;
-        return setupNat(ct, range, 'dst');
+        return ct === null || natMasquerade(ct, range, p.outDevice, p.destination) ? ACCEPT : DROP;
       };
     }
+    // One range for all packets: NAT reads it and keeps nothing of it.
+    const range = { ...this.#range, flags: this.#range.flags | NatRangeFlag.MAP_IPS };
     return (p) => {
       const ct = ctOf(p.frame);
-      // nf_nat_masquerade_ipv4: a source of 0.0.0.0 is a DHCP client's and stays.
-      if (ct === null || ct.oSrc === 0) return ACCEPT;
-      const address = host.sourceAddress(p.outDevice, p.destination);
+      if (ct === null) return ACCEPT;
+      const address = p.hook === Hook.LOCAL_OUT ? LOOPBACK : host.firstAddress(p.inDevice);
       if (address === 0) return DROP;
-      ct.masqIndex = p.outDevice;
       range.minAddress = address;
       range.maxAddress = address;
-      return setupNat(ct, range, 'src');
+      natSetupInfo(ct, range, 'dst');
+      return ACCEPT;
     };
   }
 }

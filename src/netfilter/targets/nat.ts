@@ -1,8 +1,8 @@
 // -j DNAT and -j SNAT (extensions/libxt_NAT.c, net/netfilter/xt_nat.c): the mapping of a new connection.
 
-import type { CompileContext } from '../compile-context.ts';
 import type { OptionValue } from '../extension-option.ts';
 import { Hook } from '../hook.ts';
+import { natSetupInfo } from '../nat.ts';
 import { type NatRange, natRange } from '../nat-range.ts';
 import { ctOf } from '../nf-conn.ts';
 import type { Rule } from '../rule.ts';
@@ -41,13 +41,14 @@ class NatTarget implements Target {
     return ` to:${natRangeText(this.#range)}${natFlagsText(this.#range, ' ')}`;
   }
 
-  compile({ setupNat }: CompileContext): Action {
+  compile(): Action {
     const range = this.#range;
     const manip = this.#manip;
     return (p) => {
       const ct = ctOf(p.frame);
-      // xt_snat_target_v2 has a WARN_ON: NAT comes only to packets of connections.
-      return ct === null ? ACCEPT : setupNat(ct, range, manip);
+      // NAT comes only to packets of connections.
+      if (ct !== null) natSetupInfo(ct, range, manip);
+      return ACCEPT;
     };
   }
 }
