@@ -25,6 +25,11 @@ export class Flow {
     this.remotePort = remotePort;
   }
 
+  /** True when a segment that left belongs to this connection. */
+  owns(s: Segment): boolean {
+    return s.sourcePort === this.localPort && s.destinationPort === this.remotePort;
+  }
+
   /** A packet of the script's remote side as it goes on the wire. */
   inbound(p: TcpPacketSpec, id: number): Segment {
     const sequence = u32(p.sequence + this.#remoteShift);

@@ -25,11 +25,17 @@ export function parseScript(text: string): Script {
     if (s.take(/`/y) !== null) {
       const command = s.until('`');
       if (events.length === 0) setup.push(command);
-      else events.push({ line, when: { kind: 'relative', at: 0 }, action: { kind: 'shell', text: command } });
+      else {
+        const action = { kind: 'shell', text: command } as const;
+        events.push({ line, when: { kind: 'relative', at: 0 }, action, source: `\`${command}\`` });
+      }
       continue;
     }
     const when = parseWhen(s);
-    events.push({ line, when, action: parseAction(s) });
+    s.skip();
+    const { at } = s;
+    const action = parseAction(s);
+    events.push({ line, when, action, source: s.since(at) });
   }
   return { options, setup, events };
 }

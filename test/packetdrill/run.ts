@@ -261,13 +261,16 @@ class Player {
   /** Waits for the next packet to leave; one of another connection does not count. */
   #next(when: When, base: number): Sent {
     const until = when.kind === 'any' ? base + PATIENCE_NS : dueAt(when, base) + PATIENCE_NS;
-    for (let i = 0; this.#tun.sent.length === 0; i++) {
+    for (let i = 0; ; i++) {
+      for (let sent = this.#tun.sent.shift(); sent !== undefined; sent = this.#tun.sent.shift()) {
+        const s = readSegment(sent.bytes);
+        if (typeof s === 'string' || this.#flow.owns(s)) return sent;
+      }
       const next = this.#world.sim.nextTime();
       if (next < 0 || next > until || i > EVENTS_MAX) throw new ScriptFailed('no packet left');
       this.#lookAfterPending();
       this.#world.sim.runUntil(until, 1);
     }
-    return this.#tun.sent.shift()!;
   }
 
   #expect(p: TcpPacketSpec, when: When, base: number): void {

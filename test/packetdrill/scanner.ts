@@ -10,6 +10,16 @@ export class Scanner {
     this.#text = text;
   }
 
+  /** Where the next character lies. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** The text from a place to here, without blanks and comments around it. */
+  since(at: number): string {
+    return this.#text.slice(at, this.#at).trim();
+  }
+
   get line(): number {
     let line = 1;
     for (let i = 0; i < this.#at; i++) if (this.#text[i] === '\n') line++;

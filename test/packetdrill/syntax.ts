@@ -97,6 +97,8 @@ export interface Event {
   readonly line: number;
   readonly when: When;
   readonly action: Action;
+  /** as it stands in the script, behind its time */
+  readonly source: string;
 }
 
 export interface Script {
