@@ -6,6 +6,7 @@ import { formatMac, type Mac } from '../addr/mac.ts';
 import { assignNodeCidrs, CidrSet } from '../kube/node-ipam.ts';
 import { UNDERLAY } from '../kube/underlay.ts';
 import { checkCables } from './check-cables.ts';
+import { checkDns } from './check-dns.ts';
 import { checkPodCount, checkPods } from './check-pods.ts';
 import { checkServices } from './check-services.ts';
 import type { Draft } from './draft.ts';
@@ -57,7 +58,9 @@ export function checkCluster(draft: Draft): ClusterPlan {
   checkDevice(draft, problems);
   checkPodCount(draft, problems);
   const nodeNames = [...new Set([...nodes.map((n) => n.name), ...draft.named.nodes])];
-  const podLabels = [...new Set([...checkPods(draft, nodes, problems), ...draft.named.pods])];
+  const ownPods = checkDns(draft, nodes, problems);
+  const labels = checkPods(draft, nodes, { problems, before: ownPods.length });
+  const podLabels = [...new Set([...ownPods, ...labels, ...draft.named.pods])];
   checkCables(draft, nodeNames, problems);
   const services = checkServices(draft, nodes, { problems, warnings });
   return { nodes, nodeNames, podLabels, services, problems, warnings };

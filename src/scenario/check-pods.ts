@@ -24,10 +24,17 @@ export function checkPodCount(draft: Draft, problems: Problem[]): void {
   );
 }
 
-export function checkPods(draft: Draft, nodes: readonly PlannedNode[], problems: Problem[]): string[] {
+/** @param how `before`: pods that are scheduled before those of the file */
+export function checkPods(
+  draft: Draft,
+  nodes: readonly PlannedNode[],
+  how: { readonly problems: Problem[]; readonly before: number },
+): string[] {
+  const { problems, before } = how;
   const names = nodes.map((n) => n.name);
   const labels = new Map<string, number>();
   const counts = nodes.map(() => 0);
+  for (let i = 0; i < before && nodes.length > 0; i++) counts[scheduleNode(counts)]!++;
   const capacity = (i: number): number =>
     HostLocal.capacity(nodes[i]!.podCIDR?.length ?? draft.cluster.nodeCIDRMaskSize);
   draft.pods.forEach((draftPod, i) => {

@@ -2,6 +2,7 @@
 // that mean nothing for the type, selectors that pick nobody. The API server's own words where it has some.
 
 import { formatIpv4, formatIpv4Prefix, type Ipv4, ipv4InPrefix, maskIpv4 } from '../addr/ipv4.ts';
+import { DNS_NAMESPACE, DNS_SERVICE } from '../kube/cluster-dns.ts';
 import { podLabel } from '../kube/cluster-spec.ts';
 import { selects } from '../kube/endpoint-slice.ts';
 import { wantsHealthCheckNodePort, wantsNodePorts } from '../kube/service.ts';
@@ -28,6 +29,7 @@ export function checkServices(draft: Draft, nodes: readonly PlannedNode[], findi
   if (!hasServices(draft)) return [];
   check.prefixes();
   const labels = [KUBERNETES];
+  if (draft.cluster.dns !== undefined) labels.push(`${DNS_NAMESPACE}/${DNS_SERVICE}`);
   draft.services.forEach((service) => {
     if (service !== null) labels.push(check.service(service));
   });
@@ -47,7 +49,11 @@ export function checkServices(draft: Draft, nodes: readonly PlannedNode[], findi
 /** A cluster has a service network when the file says anything about one. */
 export function hasServices(draft: Pick<Draft, 'services' | 'endpointSlices' | 'cluster' | 'named'>): boolean {
   const { services, endpointSlices, cluster, named } = draft;
-  return services.length + endpointSlices.length + named.services.length > 0 || cluster.kubeProxy !== undefined;
+  return (
+    services.length + endpointSlices.length + named.services.length > 0 ||
+    cluster.kubeProxy !== undefined ||
+    cluster.dns !== undefined
+  );
 }
 
 class ServiceCheck {

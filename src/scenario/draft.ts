@@ -78,6 +78,7 @@ const SETTINGS = [
   'serviceCIDR',
   'nodePortRange',
   'kubeProxy',
+  'dns',
 ] as const;
 
 export function parseDraft(tree: YamlTree): Parsed {

@@ -4,6 +4,7 @@
 import { type ClusterSpec, type PodSpec, podLabel, type ServiceNetworkSpec } from '../kube/cluster-spec.ts';
 import { KUBE_PROXY_DEFAULTS } from '../kube/kube-proxy-spec.ts';
 import { type ClusterPlan, checkCluster } from './check-cluster.ts';
+import { dnsSpec } from './check-dns.ts';
 import { hasServices } from './check-services.ts';
 import { checkSteps } from './check-steps.ts';
 import { type Draft, type PodDraft, parseDraft } from './draft.ts';
@@ -117,6 +118,16 @@ function assemblePod({ pod }: PodDraft): PodSpec {
     ),
     hostname: spec.hostname ?? null,
     subdomain: spec.subdomain ?? null,
+    dnsPolicy: spec.dnsPolicy ?? 'ClusterFirst',
+    dnsConfig:
+      spec.dnsConfig === undefined
+        ? null
+        : {
+            nameservers: spec.dnsConfig.nameservers ?? [],
+            searches: spec.dnsConfig.searches ?? [],
+            options: (spec.dnsConfig.options ?? []).map((o) => ({ name: o.name, value: o.value ?? null })),
+          },
+    hostAliases: (spec.hostAliases ?? []).map((h) => ({ ip: h.ip, hostnames: h.hostnames ?? [] })),
     ready: !(pod.status?.conditions ?? []).some((c) => c.type === 'Ready' && c.status !== 'True'),
   };
 }
@@ -137,6 +148,7 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft
     },
     pods: draft.pods.filter((p) => p !== null).map(assemblePod),
     services: assembleServices(cluster, draft),
+    dns: dnsSpec(draft, plan.nodes),
   };
   return {
     file: tree.source.file,

@@ -16,6 +16,7 @@ import {
   time,
   vni,
 } from './quantity.ts';
+import { dns } from './schema-dns.ts';
 import { kubeProxy } from './schema-proxy.ts';
 
 /** Choices: what one process simulates in seconds; see README for how the world grows with them. */
@@ -81,6 +82,7 @@ export const cluster = z.strictObject({
     .prefault('10.96.0.0/12')
     .meta({ description: 'Where cluster addresses of Services come from.' }),
   nodePortRange: portRange.prefault('30000-32767'),
+  dns: dns.optional(),
   kubeProxy: kubeProxy.optional().meta({
     description:
       'Who makes Services reachable. By default kube-proxy in iptables mode when there are Services, else nobody.',

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { count, name } from './quantity.ts';
 import { cable, capture, cluster, limits, PODS_MAX } from './schema-cluster.ts';
+import { dnsConfig, dnsPolicy, hostAliases } from './schema-dns.ts';
 import { endpointSliceManifest, protocol, SERVICES_MAX, serviceManifest } from './schema-service.ts';
 import { STEPS_MAX, step } from './schema-step.ts';
 
@@ -31,6 +32,9 @@ export const podManifest = z.looseObject({
       hostNetwork: z.boolean().optional(),
       hostname: name.optional(),
       subdomain: name.optional(),
+      dnsPolicy: dnsPolicy.optional(),
+      dnsConfig: dnsConfig.optional(),
+      hostAliases: hostAliases.optional(),
       containers: z
         .array(z.looseObject({ name, ports: z.array(containerPort).max(100).optional() }))
         .min(1)
