@@ -18,8 +18,10 @@ import { CONNTRACK_PREFIX } from './conntrack-sysctl.ts';
 import { HOOK_STOLEN, Hook, type HookChain } from './hook.ts';
 import { TABLE_HOOKS, type TableName } from './ip-table.ts';
 import { IpTables } from './ip-tables.ts';
+import type { Ipvs } from './ipvs/ipvs.ts';
 import { natHook } from './nat-packet.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
+import type { NftTables } from './nft/nft-tables.ts';
 import { Packet } from './packet.ts';
 
 const { FrameNf, frameNf, framePort } = frames;
@@ -61,6 +63,10 @@ export class Netfilter implements HookChain {
   readonly host: NetfilterHost;
   readonly tables: IpTables;
   readonly conntrack: Conntrack;
+  /** Virtual servers; ipvs/ipvs-hooks.ts ipvsOf makes it. */
+  ipvs: Ipvs | null = null;
+  /** Tables of nftables; nft/nft-hooks.ts nftOf makes them. */
+  nft: NftTables | null = null;
   /** Fragments are put together before the hooks see them (nf_defrag_ipv4), because conntrack is in use. */
   defragments = false;
   /** Functions of each hook, in order. */

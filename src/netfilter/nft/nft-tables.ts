@@ -82,6 +82,12 @@ export class NftTables {
 
   /** Runs one transaction: when `body` throws, everything that it did is undone. @throws NftError */
   transaction(body: () => void): void {
+    if (this.#undo !== null) {
+      // Within another one (nft --check): what is done here ends with that.
+      body();
+      this.#checkLoops();
+      return;
+    }
     const undo: Undo[] = [];
     this.#undo = undo;
     try {
