@@ -15,6 +15,14 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['ethtool'], () => import('./commands/ethtool.ts')],
   [['nstat'], () => import('./commands/nstat.ts')],
   [['ifconfig', 'route', 'netstat'], () => import('./commands/ifconfig.ts')],
+  [
+    [
+      ...['iptables', 'iptables-save', 'iptables-restore', 'iptables-nft', 'iptables-nft-save', 'iptables-nft-restore'],
+      ...['iptables-legacy', 'iptables-legacy-save', 'iptables-legacy-restore'],
+      ...['ip6tables', 'ip6tables-save', 'ip6tables-restore'],
+    ],
+    () => import('./commands/iptables.ts'),
+  ],
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
   [['traceroute'], () => import('./commands/traceroute.ts')],
@@ -25,7 +33,10 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     () => import('./commands/udp-programs.ts'),
   ],
   [['getent', 'gai', 'gai.py', 'coredns.py'], () => import('./commands/dns-programs.ts')],
+  [['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'], () => import('./commands/ipvsadm.ts')],
+  [['nft'], () => import('./commands/nft.ts')],
   [['tcphold', 'tcphold.py', 'httpd', 'httpd.py'], () => import('./commands/tcp-programs.ts')],
+  [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];
 
