@@ -75,6 +75,7 @@ const PROTOCOL_NAMES: Readonly<Record<string, string>> = {
   tcp: 'TCP',
   udp: 'UDP',
   vxlan: 'VXLAN',
+  dns: 'DNS',
   data: 'Data',
 };
 

@@ -4,6 +4,7 @@
 
 import { dissectArp } from './dissect/arp.ts';
 import { type Dissection, Dissector, type DissectTables } from './dissect/dissection.ts';
+import { dissectDns, dissectDnsTcp } from './dissect/dns.ts';
 import { dissectEthernet, dissectTunnelledEthernet } from './dissect/ethernet.ts';
 import { dissectIcmp } from './dissect/icmp.ts';
 import { dissectIgmp } from './dissect/igmp.ts';
@@ -12,6 +13,7 @@ import { dissectIpv6, dissectIpv6InIp } from './dissect/ipv6.ts';
 import { dissectTcp } from './dissect/tcp.ts';
 import { dissectUdp } from './dissect/udp.ts';
 import { dissectVxlan } from './dissect/vxlan.ts';
+import { DNS_PORT } from './dns.ts';
 import { EtherType } from './ethernet.ts';
 import { IpProtocol } from './ipv4.ts';
 import { VXLAN_PORT, VXLAN_PORT_LINUX } from './vxlan.ts';
@@ -38,7 +40,9 @@ const TABLES: DissectTables = {
   udpPorts: new Map([
     [VXLAN_PORT, dissectVxlan],
     [VXLAN_PORT_LINUX, dissectVxlan],
+    [DNS_PORT, dissectDns],
   ]),
+  tcpPorts: new Map([[DNS_PORT, dissectDnsTcp]]),
 };
 
 /**

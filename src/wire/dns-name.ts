@@ -161,7 +161,10 @@ function labelBytes(label: string): number[] | null {
 export function parseDnsName(text: string): DnsName | null {
   if (text === '.') return '.';
   if (text === '') return null;
-  const bytes = nameBytes(isAbsolute(text) ? text : `${text}.`);
+  const absolute = isAbsolute(text) ? text : `${text}.`;
+  // A backslash at the end escapes nothing.
+  if (!isAbsolute(absolute)) return null;
+  const bytes = nameBytes(absolute);
   if (bytes === null) return null;
   const reader = new NameReader(new DataView(bytes.buffer), 0, bytes.length);
   return reader.read(0, bytes.length) === null ? reader.name : null;

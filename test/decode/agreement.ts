@@ -16,6 +16,7 @@ const OURS: ReadonlySet<string> = new Set([
   'tcp',
   'udp',
   'vxlan',
+  'dns',
   'ipv6',
   'igmp',
   'ipv6.hopopts',
@@ -72,6 +73,36 @@ const COMPARED: readonly string[] = [
   ...['tcp.options.sack_perm', 'tcp.options.sack_le', 'tcp.options.sack_re'],
   ...['tcp.options.timestamp.tsval', 'tcp.options.timestamp.tsecr'],
   ...['udp.srcport', 'udp.dstport', 'udp.length', 'udp.checksum', 'udp.checksum.status'],
+  ...['dns.id', 'dns.flags', 'dns.flags.response', 'dns.flags.opcode', 'dns.flags.rcode', 'dns.flags.authoritative'],
+  ...['dns.flags.truncated', 'dns.flags.recdesired', 'dns.flags.recavail', 'dns.flags.z', 'dns.flags.checkdisable'],
+  ...[
+    'dns.count.queries',
+    'dns.count.answers',
+    'dns.count.auth_rr',
+    'dns.count.add_rr',
+    'dns.qry.name',
+    'dns.qry.type',
+  ],
+  ...['dns.qry.class', 'dns.resp.name', 'dns.resp.type', 'dns.resp.class', 'dns.resp.ttl', 'dns.resp.len', 'dns.a'],
+  ...[
+    'dns.aaaa',
+    'dns.ns',
+    'dns.cname',
+    'dns.ptr.domain_name',
+    'dns.soa.mname',
+    'dns.soa.rname',
+    'dns.srv.target',
+    'dns.srv.name',
+  ],
+  ...['dns.soa.serial_number', 'dns.soa.minimum_ttl', 'dns.srv.priority', 'dns.srv.weight', 'dns.srv.port'],
+  ...[
+    'dns.mx.preference',
+    'dns.mx.mail_exchange',
+    'dns.rr.udp_payload_size',
+    'dns.opt.code',
+    'dns.opt.len',
+    'dns.length',
+  ],
   ...['vxlan.flags', 'vxlan.gbp', 'vxlan.vni', 'vxlan.reserved8', 'vxlan.flag_i', 'vxlan.flag_g'],
 ];
 
@@ -80,10 +111,17 @@ const TRAILERS: ReadonlySet<string> = new Set(['eth.padding', 'eth.trailer', 'et
 /**
  * Where tshark says something else than the wire. Each entry: which fields of which packets are not compared, and why.
  */
-const DEVIATIONS: readonly { readonly why: string; applies(protocols: string[], field: string): boolean }[] = [
+const DEVIATIONS: readonly {
+  readonly why: string;
+  applies(protocols: string[], field: string, types: readonly string[]): boolean;
+}[] = [
   {
     why: 'tshark guesses that trailing bytes are an F5 or VSS trailer and shows no eth.trailer then',
     applies: (protocols, field) => TRAILERS.has(field) && /f5ethtrailer|vssmonitoring/.test(protocols.join()),
+  },
+  {
+    why: 'tshark shows the types in the bitmap of an NSEC record under the name of a record type',
+    applies: (_protocols, field, types) => field === 'dns.resp.type' && types.some((t) => t === '47' || t === '50'),
   },
   {
     why: 'tshark 4.0 takes IGMPv3 apart twice and loses the padding behind it',
@@ -101,10 +139,18 @@ function list(value: string | string[] | undefined): readonly string[] {
 /**
  * What we call malformed and tshark only warns of: the limits on tags and tunnels, IPv4 and TCP options with an impossible
  * length, and SACK without a block (which breaks tshark when the acknowledgement is below 2^31, and only then),
- * and IPv6 options that exceed their header and not the packet.
+ * and IPv6 options that exceed their header and not the packet; names of DNS whose labels or pointers lead out of them.
  */
 const STRICTER =
-  /^too many|^option \d+ has an impossible length$|^SACK option without a block$|^option \d+ exceeds the header$/;
+  /^too many|^option \d+ has an impossible length$|^SACK option without a block$|^option \d+ exceeds the header$|^a (label is cut|pointer does not point backwards)$/;
+
+/** tshark prints a dot inside a label as it is. */
+function unescapedDots(text: string): string {
+  return text.replaceAll('\\.', '.');
+}
+
+/** Types whose data we keep as bytes and tshark takes apart: what is wrong inside them is for it alone to find. */
+const OPAQUE: ReadonlySet<string> = new Set(['64', '65']);
 
 /** Differences as sentences; empty when both agree. */
 export function differences(record: PacketRecord, tshark: TsharkPacket): string[] {
@@ -128,11 +174,11 @@ export function differences(record: PacketRecord, tshark: TsharkPacket): string[
     break;
   }
   for (const name of COMPARED) {
-    if (DEVIATIONS.some((d) => d.applies(theirs, name))) continue;
+    if (DEVIATIONS.some((d) => d.applies(theirs, name, list(record['dns.resp.type'])))) continue;
     // A file whose microseconds are a second or more, or whose length has bit 31: tshark prints the overflow.
     if (name === 'frame.time_epoch' && brokenTime) continue;
     if (name === 'frame.len' && tshark.fields.get(name)?.[0] === TSHARK_LENGTH_MAX) continue;
-    const a = list(record[name]);
+    const a = name.startsWith('dns.') ? list(record[name]).map(unescapedDots) : list(record[name]);
     const b = tshark.fields.get(name) ?? [];
     const count = Math.max(a.length, open && !name.startsWith('frame.') ? 0 : b.length);
     for (let k = 0; k < count; k++) {
@@ -142,7 +188,10 @@ export function differences(record: PacketRecord, tshark: TsharkPacket): string[
     }
   }
   // An error of tshark in one of the layers that we read obliges us to flag that layer or an earlier one.
-  const errors = tshark.errors.filter((e) => e.depth < ours.length && OURS.has(e.protocol));
+  const opaque = list(record['dns.resp.type']).some((t) => OPAQUE.has(t));
+  const errors = tshark.errors.filter(
+    (e) => e.depth < ours.length && OURS.has(e.protocol) && !(opaque && e.protocol === 'dns'),
+  );
   const first = errors[0];
   if (first !== undefined) {
     const depth = malformed === undefined ? Number.POSITIVE_INFINITY : ours.indexOf(malformed);

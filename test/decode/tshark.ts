@@ -127,6 +127,7 @@ const MALFORMED_NAMES: Readonly<Record<string, string>> = {
   TCP: 'tcp',
   UDP: 'udp',
   VXLAN: 'vxlan',
+  DNS: 'dns',
 };
 
 function push(map: Map<string, string[]>, key: string, value: string): void {

@@ -70,6 +70,8 @@ export interface DissectTables {
   readonly ipProtocols: ReadonlyMap<number, Dissect>;
   /** the destination port is looked up first, then the source port */
   readonly udpPorts: ReadonlyMap<number, Dissect>;
+  /** the same for what a segment carries */
+  readonly tcpPorts: ReadonlyMap<number, Dissect>;
 }
 
 /** tshark's codes of a checksum's state. */

@@ -60,7 +60,10 @@ export function dissectTcp(d: Dissector, at: number, end: number): number {
     r.layer.info += ` length ${end - at - header}`;
   }
   if (header > TCP_HEADER) options(r, at + header);
-  if (r.ok) dissectData(d, at + header, end);
+  if (!r.ok) return end;
+  const next = d.tables.tcpPorts.get(destination) ?? d.tables.tcpPorts.get(source);
+  if (next !== undefined && end > at + header) next(d, at + header, end);
+  else dissectData(d, at + header, end);
   return end;
 }
 
