@@ -32,10 +32,12 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),
   ],
+  [['dig'], () => import('./commands/dig.ts')],
   [['getent', 'gai', 'gai.py', 'coredns.py'], () => import('./commands/dns-programs.ts')],
   [['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'], () => import('./commands/ipvsadm.ts')],
   [['nft'], () => import('./commands/nft.ts')],
   [['tcphold', 'tcphold.py', 'httpd', 'httpd.py'], () => import('./commands/tcp-programs.ts')],
+  [['socat'], () => import('./commands/socat.ts')],
   [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];
