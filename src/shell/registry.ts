@@ -27,7 +27,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['arping'], () => import('./commands/arping.ts')],
   [['traceroute'], () => import('./commands/traceroute.ts')],
   [['tracepath'], () => import('./commands/tracepath.ts')],
-  [['nc'], () => import('./commands/nc.ts')],
+  [['nc', 'netcat'], () => import('./commands/nc.ts')],
   [
     ['udpsend', 'udpsend.py', 'udpecho', 'udpecho.py', 'sendraw', 'sendraw.py'],
     () => import('./commands/udp-programs.ts'),
