@@ -24,7 +24,12 @@ export { CaptureOpenError, type CaptureReader, openCapture } from './capture/rea
 export { type CaptureOutput, type CaptureSummary, Recorder, type RecorderOptions } from './capture/recorder.ts';
 export { CallbackSink, CaptureOutputError, type CaptureSink, MemorySink } from './capture/sink.ts';
 export { type BuildOptions, buildCluster, Cluster, type ClusterNode, type Pod } from './kube/cluster.ts';
-export type { ClusterSpec, FlannelSpec, NodeSpec, PodSpec } from './kube/cluster-spec.ts';
+export type { ClusterSpec, FlannelSpec, NodeSpec, PodSpec, ServiceNetworkSpec } from './kube/cluster-spec.ts';
+export type { Endpoint, EndpointSlice } from './kube/endpoint-slice.ts';
+export { KUBE_PROXY_DEFAULTS, type KubeProxySpec } from './kube/kube-proxy-spec.ts';
+export { deletePod, setPodReady } from './kube/pod-lifecycle.ts';
+export { type Service, type ServicePortSpec, type ServiceSpec, servicePort, serviceSpec } from './kube/service.ts';
+export { Services } from './kube/services.ts';
 export { Bridge } from './link/bridge.ts';
 export { Cable } from './link/cable.ts';
 export { NetDevice, type Observer } from './link/device.ts';

@@ -26,6 +26,9 @@ export interface NodeSpec {
   readonly zone?: string | null;
 }
 
+/** A machine on the underlay that is no node: a client, or a load balancer, from outside. */
+export type HostSpec = Pick<NodeSpec, 'name' | 'address' | 'prefixLength' | 'mac' | 'mtu'>;
+
 export interface FlannelSpec {
   readonly backend: 'vxlan' | 'host-gw';
   readonly vni: number;
@@ -77,6 +80,8 @@ export interface ClusterSpec {
   readonly nodeCIDRMaskSize: number;
   /** in the order in which they join */
   readonly nodes: readonly NodeSpec[];
+  /** plugged in after the nodes */
+  readonly hosts?: readonly HostSpec[];
   readonly network: FlannelSpec;
   /** in the order in which they are created */
   readonly pods: readonly PodSpec[];

@@ -11,7 +11,7 @@ import type { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
 import { dnsPods, dnsService, startClusterDns, startResolver, writeNodeFiles, writePodFiles } from './cluster-dns.ts';
-import { type ClusterSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
+import { type ClusterSpec, type HostSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
 import { bridgeAdd } from './cni-bridge.ts';
 import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel.ts';
 import { ensureHost, type OnDevice } from './host.ts';
@@ -44,6 +44,11 @@ export interface ClusterNode {
   readonly ipam: HostLocal | null;
   /** why pods cannot run here, in the words of the component that refused; null when they can */
   readonly problem: string | null;
+}
+
+/** A machine outside the cluster, on the same switch. */
+export interface ClusterHost extends Pick<ClusterNode, 'name' | 'machine' | 'netns' | 'eth0'> {
+  readonly spec: HostSpec;
 }
 
 export interface Pod {
@@ -88,6 +93,8 @@ export class Cluster {
   readonly underlay: Underlay;
   /** in the order in which they joined */
   readonly nodes = new Map<string, ClusterNode>();
+  /** machines outside, in the order in which they were plugged in */
+  readonly hosts = new Map<string, ClusterHost>();
   /** by label, in the order in which they were created */
   readonly pods = new Map<string, Pod>();
   /** pods that were deleted, the last one of each label: who asks for their addresses still learns them */
@@ -211,6 +218,10 @@ export function buildCluster(world: World, spec: ClusterSpec, options: BuildOpti
     for (const node of cluster.nodes.values()) writeNodeFiles(node, dns);
     startResolver(cluster, dns, onDevice);
     for (const pod of dnsPods(dns)) cluster.startPod(pod);
+  }
+  for (const host of spec.hosts ?? []) {
+    const { machine, eth0 } = ensureHost(world, host, underlay, onDevice, false);
+    cluster.hosts.set(host.name, { name: host.name, spec: host, machine, netns: machine.root, eth0 });
   }
   for (const pod of spec.pods) cluster.startPod(pod);
   cluster.podsChanged();

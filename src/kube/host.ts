@@ -7,7 +7,7 @@ import type { NetDevice } from '../link/device.ts';
 import { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
-import type { NodeSpec } from './cluster-spec.ts';
+import type { HostSpec } from './cluster-spec.ts';
 import { ensureAddress, ensureUp } from './ensure.ts';
 import { randomMac } from './random-mac.ts';
 import { plug, type Underlay } from './underlay.ts';
@@ -20,8 +20,8 @@ export interface Host {
   readonly eth0: NetDevice;
 }
 
-/** Boots the node and plugs it in. */
-export function ensureHost(world: World, spec: NodeSpec, underlay: Underlay, onDevice: OnDevice): Host {
+/** Boots the machine and plugs it in. `router`: it forwards, as nodes do. */
+export function ensureHost(world: World, spec: HostSpec, underlay: Underlay, onDevice: OnDevice, router = true): Host {
   const known = world.machines.get(spec.name);
   const machine = known ?? new Machine(world, spec.name);
   const { root } = machine;
@@ -30,7 +30,7 @@ export function ensureHost(world: World, spec: NodeSpec, underlay: Underlay, onD
   // systemd's 50-default.conf: loose reverse-path filtering for every interface to come.
   setSysctl(root, 'net.ipv4.conf.default.rp_filter', '2');
   // kubeadm's preflight check asks for it.
-  setSysctl(root, 'net.ipv4.ip_forward', '1');
+  if (router) setSysctl(root, 'net.ipv4.ip_forward', '1');
   onDevice(root.loopback.dev);
   ensureUp(root.loopback.dev);
   const eth0 = plug(world, underlay, {

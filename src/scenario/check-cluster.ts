@@ -3,6 +3,7 @@
 
 import { formatIpv4, formatIpv4Prefix, type Ipv4, type Ipv4Prefix, ipv4InPrefix, maskIpv4 } from '../addr/ipv4.ts';
 import { formatMac, type Mac } from '../addr/mac.ts';
+import { DEFAULT_NAMESPACE } from '../kube/cluster-spec.ts';
 import { assignNodeCidrs, CidrSet } from '../kube/node-ipam.ts';
 import { UNDERLAY } from '../kube/underlay.ts';
 import { checkCables } from './check-cables.ts';
@@ -53,6 +54,7 @@ export function checkCluster(draft: Draft): ClusterPlan {
   const warnings: string[] = [];
   const nodes = planNodes(draft, problems);
   checkNodes(draft, problems);
+  checkHosts(draft, nodes, problems);
   checkCidrs(draft, nodes, problems);
   checkMtu(draft, problems, warnings);
   checkDevice(draft, problems);
@@ -161,6 +163,34 @@ function checkNodes(draft: Draft, problems: Problem[]): void {
           what: `${formatIpv4Prefix(address)} is not in the subnet of the underlay`,
           expected: `an address of ${formatIpv4Prefix(subnet)} with /${subnet.length}: all nodes are on one switch`,
         }),
+      );
+    }
+  });
+}
+
+/** Machines outside the cluster: names and addresses of their own, on the nodes' subnet. */
+function checkHosts(draft: Draft, nodes: readonly PlannedNode[], problems: Problem[]): void {
+  const names = new Set<string>([UNDERLAY, WORKSTATION, ...nodes.map((n) => n.name)]);
+  for (const p of draft.pods) if (p?.pod.metadata.namespace === DEFAULT_NAMESPACE) names.add(p.pod.metadata.name);
+  const addresses = new Set<Ipv4>(nodes.map((n) => n.address));
+  const [first] = nodes;
+  draft.cluster.hosts.forEach((host, i) => {
+    const complain = (field: string, what: string, expected: string): void => {
+      problems.push(draft.tree.problem(['cluster', 'hosts', i, field], { what, expected }));
+    };
+    if (names.has(host.name))
+      complain('name', `${quoted(host.name)} is the name of something else`, 'a name of its own');
+    names.add(host.name);
+    const { address, length } = host.address;
+    if (addresses.has(address)) complain('address', `${formatIpv4(address)} is taken`, 'an address of its own');
+    addresses.add(address);
+    if (first === undefined) return;
+    const subnet = { address: first.address & maskIpv4(first.prefixLength), length: first.prefixLength };
+    if (!ipv4InPrefix(address, subnet) || length !== subnet.length) {
+      complain(
+        'address',
+        `${formatIpv4Prefix(host.address)} is not in the subnet of the nodes`,
+        `an address of ${formatIpv4Prefix(subnet)}`,
       );
     }
   });

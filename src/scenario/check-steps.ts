@@ -8,7 +8,15 @@ import type { Draft } from './draft.ts';
 import { quoted } from './explain.ts';
 import { nearestName } from './nearest.ts';
 import { FILTER_NAMES, filterMistake } from './packet-filter.ts';
-import { NODE_FIELDS, POD_FIELDS, placeholders, SERVICE_FIELDS, SERVICE_PREFIX, substitute } from './placeholder.ts';
+import {
+  HOST_FIELDS,
+  NODE_FIELDS,
+  POD_FIELDS,
+  placeholders,
+  SERVICE_FIELDS,
+  SERVICE_PREFIX,
+  substitute,
+} from './placeholder.ts';
 import type { Problem } from './problem.ts';
 import type { Filter, OutputExpectation, StepInput } from './schema-step.ts';
 import type { Path, PlainValue } from './yaml-value.ts';
@@ -16,6 +24,8 @@ import type { Path, PlainValue } from './yaml-value.ts';
 /** What steps may refer to. */
 export interface Known {
   readonly nodes: readonly string[];
+  /** machines outside the cluster */
+  readonly hosts: readonly string[];
   readonly pods: readonly string[];
   readonly services: readonly string[];
   /** pods that live in the namespace of their node: they have no cable */
@@ -80,10 +90,15 @@ class StepCheck {
     const ofNode = ['lo', 'eth0', 'cni0', `flannel.${known.vni}`, 'veth00000000'];
     this.#labels = [
       ...known.nodes.flatMap((n) => ofNode.map((i) => `${n}/${i}`)),
-      ...known.pods.flatMap((p) => [`${p}/lo`, `${p}/eth0`]),
+      ...[...known.pods, ...known.hosts].flatMap((p) => [`${p}/lo`, `${p}/eth0`]),
       `${UNDERLAY}/br0`,
-      ...known.nodes.map((n) => `${UNDERLAY}/p-${n}`.slice(0, UNDERLAY.length + 16)),
+      ...[...known.nodes, ...known.hosts].map((n) => `${UNDERLAY}/p-${n}`.slice(0, UNDERLAY.length + 16)),
     ];
+  }
+
+  /** Where commands can run, and what has a cable to the switch. */
+  get #machines(): readonly string[] {
+    return [...this.#known.nodes, ...this.#known.hosts];
   }
 
   step(step: StepInput, path: Path, names: ReadonlyMap<string, number>): void {
@@ -103,7 +118,7 @@ class StepCheck {
       this.#key([...path, 'after'], 'both at and after', 'one of the two');
     }
     if (step.on !== undefined) {
-      this.#name(step.on, this.#known.nodes, [...path, 'on'], 'node');
+      this.#name(step.on, this.#machines, [...path, 'on'], 'node');
       if (step.run === undefined) this.#key([...path, 'on'], 'on without run', 'a command to run there');
     }
     if (step.background === true && step.run === undefined) {
@@ -131,7 +146,7 @@ class StepCheck {
     this.#output(expect.stderr, [...path, 'stderr']);
     expect.state?.forEach((state, i) => {
       const at = [...path, 'state', i];
-      if (state.on !== undefined) this.#name(state.on, this.#known.nodes, [...at, 'on'], 'node');
+      if (state.on !== undefined) this.#name(state.on, this.#machines, [...at, 'on'], 'node');
       this.#output(state, at);
     });
     expect.packets?.forEach((packets, i) => {
@@ -206,7 +221,7 @@ class StepCheck {
     }
     const { link, action, partition, heal, ...rest } = fault;
     const settings = Object.entries(rest).filter(([, v]) => v !== undefined);
-    const ends = [...this.#known.nodes, ...this.#known.pods];
+    const ends = [...this.#machines, ...this.#known.pods];
     for (const [key, name] of Object.entries({ link, heal })) {
       if (name === undefined || !this.#known.hostNetwork.includes(name)) continue;
       this.#value(
@@ -280,7 +295,7 @@ class StepCheck {
   }
 
   #where(pattern: string, path: Path): void {
-    const owners = [...this.#known.nodes, ...this.#known.pods, UNDERLAY];
+    const owners = [...this.#machines, ...this.#known.pods, UNDERLAY];
     const plain = substitute(pattern, (subject, field) => this.#example(subject, field));
     if ([...owners, ...this.#labels].some((label) => matchesLabel([plain], label))) return;
     this.#value(
@@ -319,18 +334,26 @@ class StepCheck {
     const services = this.#known.services.map((s) => SERVICE_PREFIX + s);
     const isPod = pods.includes(p.subject);
     const isService = services.includes(p.subject);
-    if (!isPod && !isService && !nodes.includes(p.subject)) {
-      const near = nearestName(p.subject, [...pods, ...nodes, ...services]);
+    const { hosts } = this.#known;
+    const isHost = hosts.includes(p.subject);
+    if (!isPod && !isService && !isHost && !nodes.includes(p.subject)) {
+      const near = nearestName(p.subject, [...pods, ...nodes, ...hosts, ...services]);
       this.#problems.push(
         tree.source.at(at, {
           what: `${p.text} names no pod and no node${services.length > 0 ? ' and no Service' : ''}`,
-          expected: `one of ${[...pods, ...nodes, ...services].join(', ')}`,
+          expected: `one of ${[...pods, ...nodes, ...hosts, ...services].join(', ')}`,
           mend: near === null ? undefined : `did you mean ${near}?`,
         }),
       );
       return;
     }
-    const fields: readonly string[] = isPod ? POD_FIELDS : isService ? SERVICE_FIELDS : NODE_FIELDS;
+    const fields: readonly string[] = isPod
+      ? POD_FIELDS
+      : isService
+        ? SERVICE_FIELDS
+        : isHost
+          ? HOST_FIELDS
+          : NODE_FIELDS;
     if (fields.includes(p.field)) {
       const why = this.#valueless(p);
       if (why !== null) this.#problems.push(tree.source.at(at, { what: `${p.text} has no value: ${why}` }));
@@ -339,7 +362,7 @@ class StepCheck {
     const near = nearestName(p.field, fields);
     this.#problems.push(
       tree.source.at(at, {
-        what: `a ${isPod ? 'pod' : isService ? 'Service' : 'node'} has no ${quoted(p.field)}`,
+        what: `a ${isPod ? 'pod' : isService ? 'Service' : isHost ? 'host' : 'node'} has no ${quoted(p.field)}`,
         expected: `one of ${fields.join(', ')}`,
         mend: near === null ? undefined : `did you mean ${near}?`,
       }),

@@ -55,6 +55,7 @@ export interface Draft {
   /** names of all of this file, even of those that are wrong elsewhere: references to them are no mistake */
   readonly named: {
     readonly nodes: readonly string[];
+    readonly hosts: readonly string[];
     readonly pods: readonly string[];
     readonly services: readonly string[];
   };
@@ -73,6 +74,7 @@ export interface Parsed {
 const SETTINGS = [
   'podCIDR',
   'nodeCIDRMaskSize',
+  'hosts',
   'network',
   'underlay',
   'serviceCIDR',
@@ -116,6 +118,7 @@ export function parseDraft(tree: YamlTree): Parsed {
       steps: steps.map(parseStep),
       named: {
         nodes: asList(rawCluster.nodes ?? null).flatMap((n) => text(asMap(n).name)),
+        hosts: asList(rawCluster.hosts ?? null).flatMap((n) => text(asMap(n).name)),
         pods: asList(raw.pods ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
         services: asList(raw.services ?? null).flatMap((p) => podName(asMap(asMap(p).metadata ?? null))),
       },

@@ -54,7 +54,16 @@ export function loadScenario(text: string, file: string, options: LoadOptions = 
   const plan = checkCluster(draft);
   const hostNetwork = draft.pods.flatMap((p) => (p?.pod.spec.hostNetwork === true ? [podLabel(p.pod.metadata)] : []));
   const { backend, vni } = draft.cluster.network;
-  const known = { nodes: plan.nodeNames, pods: plan.podLabels, services: plan.services, hostNetwork, backend, vni };
+  const hosts = [...new Set([...draft.cluster.hosts.map((h) => h.name), ...draft.named.hosts])];
+  const known = {
+    nodes: plan.nodeNames,
+    hosts,
+    pods: plan.podLabels,
+    services: plan.services,
+    hostNetwork,
+    backend,
+    vni,
+  };
   const problems = [
     ...yaml.problems,
     ...tree.problems,
@@ -139,6 +148,9 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft
     podCIDR: cluster.podCIDR,
     nodeCIDRMaskSize: cluster.nodeCIDRMaskSize,
     nodes: plan.nodes.map((n) => ({ ...n, mtu: narrow.get(n.name) ?? cluster.underlay.mtu })),
+    hosts: cluster.hosts.map(({ name, address, mac }) => ({
+      ...{ name, address: address.address, prefixLength: address.length, mac: mac ?? null, mtu: cluster.underlay.mtu },
+    })),
     network: {
       backend: cluster.network.backend,
       vni: cluster.network.vni,

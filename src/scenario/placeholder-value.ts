@@ -12,6 +12,8 @@ export function placeholderValue(cluster: Cluster, subject: string, field: strin
   const pod = cluster.pods.get(subject) ?? cluster.gonePods.get(subject);
   if (pod !== undefined) return ofPod(pod, field);
   if (subject.startsWith(SERVICE_PREFIX)) return ofService(cluster, subject.slice(SERVICE_PREFIX.length), field);
+  const host = cluster.hosts.get(subject);
+  if (host !== undefined) return field === 'mac' ? formatMac(host.eth0.mac) : formatIpv4(host.spec.address);
   const node = cluster.nodes.get(subject);
   return node === undefined ? null : ofNode(node, field);
 }

@@ -11,6 +11,9 @@ export const SERVICE_PREFIX = 'svc/';
 /** What may be asked of a Service: its cluster address, its first port, that one's node port. */
 export const SERVICE_FIELDS = ['ip', 'port', 'nodePort'] as const;
 
+/** What may be asked of a machine outside the cluster. */
+export const HOST_FIELDS = ['ip', 'mac'] as const;
+
 const PLACEHOLDER = /\$\{([^{}.\s]{1,130})\.([^{}.\s]{1,40})\}/g;
 
 export interface Placeholder {

@@ -43,6 +43,7 @@ export function namesOf(cluster: Cluster): { address: Ipv4; names: string[] }[] 
       out.push({ address: node.podCIDR.address, names: [`${vtep.dev.name}.${node.name}`] });
     }
   }
+  for (const host of cluster.hosts.values()) out.push({ address: host.spec.address, names: [host.name] });
   for (const pod of cluster.pods.values()) {
     if (pod.ip === null || pod.spec.hostNetwork) continue;
     const { name, namespace } = pod.spec;

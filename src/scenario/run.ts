@@ -255,7 +255,7 @@ export class ScenarioRun {
 
   /** Runs a command line in a bash of its own, on a node or beside the cluster. */
   #execute(process: Process, source: string, how: { on: string | null; streams: Streams }): Promise<number> {
-    const node = how.on === null ? null : this.cluster.node(how.on);
+    const node = how.on === null ? null : (this.cluster.node(how.on) ?? this.cluster.hosts.get(how.on) ?? null);
     return this.#shell.runScript(process, {
       source,
       argv0: 'bash',

@@ -47,6 +47,12 @@ const node = z.strictObject({
   zone: name.optional().meta({ description: 'Its label topology.kubernetes.io/zone.' }),
 });
 
+const host = z.strictObject({
+  name,
+  address: ipv4Interface.meta({ description: 'Address of eth0, in the subnet of the nodes.' }),
+  mac: mac.optional(),
+});
+
 const network = z.strictObject({
   plugin: z.enum(['flannel']).default('flannel'),
   backend: z.enum(['vxlan', 'host-gw']).default('vxlan'),
@@ -76,6 +82,11 @@ export const cluster = z.strictObject({
       error: `a list of nodes, or their number (1 to ${NODES_MAX})`,
     })
     .meta({ description: 'The nodes, or how many (then named node-1, node-2, ...).' }),
+  hosts: z
+    .array(host)
+    .max(NODES_MAX)
+    .default([])
+    .meta({ description: 'Machines on the switch that are no nodes: clients from outside.' }),
   network: network.prefault({}),
   underlay: underlay.prefault({}),
   serviceCIDR: ipv4Cidr

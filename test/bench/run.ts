@@ -1,9 +1,12 @@
 // npm run bench: packets/s and ns per hop of pod to pod, on one node and across nodes over VXLAN, 64 B and 1400 B of
 // UDP payload, with and without capture of every interface, beside the hand-written limit in the same run.
 //
+// Then what a Service costs: the first packet of a flow and those after it, plain and to a cluster address, with 10, 1,000 and
+// 10,000 Services (service-flow.ts).
+//
 //   --quick        fewer packets and rounds
 //   --json         one JSON document instead of the table
-//   --only TEXT    only the cases whose name holds TEXT, for example --only across
+//   --only TEXT    only the cases whose name holds TEXT, for example --only across, or --only Services
 //
 // Nothing is asserted: figures drift by a factor of two with what else the machine does; shares drift less.
 // Each case has a process of its own, so that what V8 learnt in one does not speed up or slow down another.
@@ -15,6 +18,14 @@ import { parseArgs } from 'node:util';
 import { tuneEngine } from '../../src/cli/engine.ts';
 import { CaptureTo } from './hand-written.ts';
 import { type CaseFigures, measure } from './measure.ts';
+import {
+  measureServices,
+  SERVICE_CASES,
+  type ServiceCase,
+  type ServiceFigures,
+  serviceHeader,
+  serviceRow,
+} from './service-flow.ts';
 import { FLOW_CASES, type FlowCase, othersReach, targetShare } from './targets.ts';
 
 const { values: options } = parseArgs({
@@ -24,6 +35,8 @@ const { values: options } = parseArgs({
     only: { type: 'string', default: '' },
     /** internal: measure one case here and print it as JSON */
     case: { type: 'string' },
+    /** internal: the same for a case of Services */
+    'service-case': { type: 'string' },
   },
 });
 
@@ -36,18 +49,21 @@ function nameOf(flow: FlowCase): string {
   return `${flow.acrossNodes ? 'across nodes (VXLAN)' : 'same node'}, ${flow.payload} B${capture[flow.capture]}`;
 }
 
-function inOwnProcess(index: number): CaseFigures {
+function serviceName({ services, proxy }: ServiceCase): string {
+  return `${services} Services, ${proxy}`;
+}
+
+function inOwnProcess<T>(option: '--case' | '--service-case', index: number, name: string): T {
   const args = [
     ...process.execArgv,
     fileURLToPath(import.meta.url),
-    '--case',
+    option,
     String(index),
     ...(options.quick ? ['--quick'] : []),
   ];
   const child = spawnSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 20 });
-  if (child.status !== 0)
-    throw new Error(`${nameOf(FLOW_CASES[index]!)}: ended with status ${child.status ?? child.signal}`);
-  return JSON.parse(child.stdout.toString()) as CaseFigures;
+  if (child.status !== 0) throw new Error(`${name}: ended with status ${child.status ?? child.signal}`);
+  return JSON.parse(child.stdout.toString()) as T;
 }
 
 const thousands = (rate: number): string => `${Math.round(rate / 1000).toLocaleString('en-US')} k`;
@@ -80,6 +96,9 @@ if (options.case !== undefined) {
   // As the command line does, for both sides.
   tuneEngine();
   process.stdout.write(JSON.stringify(measure(FLOW_CASES[Number(options.case)]!, options.quick)));
+} else if (options['service-case'] !== undefined) {
+  tuneEngine();
+  process.stdout.write(JSON.stringify(measureServices(SERVICE_CASES[Number(options['service-case'])]!, options.quick)));
 } else {
   const wanted = FLOW_CASES.map((_, i) => i).filter((i) => nameOf(FLOW_CASES[i]!).includes(options.only));
   const header = [
@@ -100,18 +119,34 @@ if (options.case !== undefined) {
   }
   const all: CaseFigures[] = [];
   for (const index of wanted) {
-    const figures = inOwnProcess(index);
+    const figures = inOwnProcess<CaseFigures>('--case', index, nameOf(FLOW_CASES[index]!));
     all.push(figures);
     if (!options.json) console.log(tableRow(figures));
   }
-  if (options.json) {
-    console.log(JSON.stringify({ node: process.versions.node, cases: all }, null, 2));
-  } else {
+  if (!options.json && wanted.length > 0) {
     console.log(
       [
         'hop: one interface crossed. share: podwire / by hand in the same rounds, the median; target: what it is to reach.',
         'ns-3 (optimised build), the Linux kernel and an earlier, less tuned hand-written limit were measured elsewhere on',
         'a machine of the same kind: take these three columns as orders of size.',
+      ].join('\n'),
+    );
+  }
+  const services = SERVICE_CASES.map((_, i) => i).filter((i) => serviceName(SERVICE_CASES[i]!).includes(options.only));
+  if (!options.json && services.length > 0) console.log(`\n${serviceHeader()}`);
+  const costs: ServiceFigures[] = [];
+  for (const index of services) {
+    const figures = inOwnProcess<ServiceFigures>('--service-case', index, serviceName(SERVICE_CASES[index]!));
+    costs.push(figures);
+    if (!options.json) console.log(serviceRow(figures));
+  }
+  if (options.json) {
+    console.log(JSON.stringify({ node: process.versions.node, cases: all, services: costs }, null, 2));
+  } else if (services.length > 0) {
+    console.log(
+      [
+        'One UDP datagram of 64 B from pod to pod across nodes; 1st: a flow of one packet, with its socket; next: of a flow that',
+        'goes on. plain: to the address of the pod in the same cluster. The Service is the last that a packet could match.',
       ].join('\n'),
     );
   }
