@@ -33,6 +33,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     () => import('./commands/udp-programs.ts'),
   ],
   [['dig'], () => import('./commands/dig.ts')],
+  [['nslookup', 'busybox'], () => import('./commands/nslookup.ts')],
   [['getent', 'gai', 'gai.py', 'coredns.py'], () => import('./commands/dns-programs.ts')],
   [['ipvsadm', 'ipvsadm-save', 'ipvsadm-restore'], () => import('./commands/ipvsadm.ts')],
   [['nft'], () => import('./commands/nft.ts')],
