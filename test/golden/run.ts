@@ -23,6 +23,7 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean }[] = [
   { name: '09b-host-unreachable', tcp: false },
   { name: '09c-no-route', tcp: false },
   { name: '09d-ttl-exceeded', tcp: false },
+  { name: '11-dns', tcp: false },
   { name: '12-bridge-learning', tcp: false },
   { name: '13a-arp-lifecycle', tcp: false },
   { name: '13b-gratuitous-arp', tcp: false },
