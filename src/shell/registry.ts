@@ -39,6 +39,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['nft'], () => import('./commands/nft.ts')],
   [['tcphold', 'tcphold.py', 'httpd', 'httpd.py'], () => import('./commands/tcp-programs.ts')],
   [['socat'], () => import('./commands/socat.ts')],
+  [['nginx', 'agnhost'], () => import('./commands/web-servers.ts')],
   [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];
