@@ -12,16 +12,12 @@ import { parseResolvConf } from '../dns/resolv-conf.ts';
 import { type TableRecord, TableZone } from '../dns/table-zone.ts';
 import { NS_PER_S } from '../sim/sim.ts';
 import { WALL_EPOCH_S } from '../sim/wall-clock.ts';
-import { Machine } from '../stack/machine.ts';
+import type { NetNamespace } from '../stack/netns.ts';
 import type { Cluster, ClusterNode, Pod } from './cluster.ts';
-import type { PodSpec } from './cluster-spec.ts';
-import { ensureAddress, ensureUp } from './ensure.ts';
-import { broadcastOf, type OnDevice } from './host.ts';
+import type { HostSpec, PodSpec } from './cluster-spec.ts';
 import { podResolvConf } from './pod-dns.ts';
 import { runProgramIn, runProgramInPod } from './pod-program.ts';
-import { randomMac } from './random-mac.ts';
 import { type Service, type ServiceSpec, serviceKey, servicePort, serviceSpec, virtualIp } from './service.ts';
-import { plug } from './underlay.ts';
 
 export interface ClusterDnsSpec {
   /** "cluster.local", without a dot at the end */
@@ -119,26 +115,18 @@ export function writePodFiles(pod: Pod, spec: ClusterDnsSpec | null): void {
   mountFile(pod.netns, '/etc/resolv.conf', text);
 }
 
-/** Plugs the outside world's resolver in and starts it. */
-export function startResolver(cluster: Cluster, spec: ClusterDnsSpec, onDevice: OnDevice): void {
+/** The outside world's resolver as a machine on the underlay; null when there is none. */
+export function resolverHost(spec: ClusterDnsSpec): HostSpec | null {
   const { upstream } = spec;
-  if (upstream === null) return;
-  const { world } = cluster;
-  const machine = new Machine(world, RESOLVER);
-  const { root } = machine;
-  onDevice(root.loopback.dev);
-  ensureUp(root.loopback.dev);
-  const mac = randomMac(world, `${RESOLVER}/eth0`);
-  const eth0 = plug(world, cluster.underlay, { netns: root, node: RESOLVER, mac, mtu: UNDERLAY_MTU, onDevice });
-  ensureUp(eth0);
+  if (upstream === null) return null;
   const { address, prefixLength } = upstream;
-  ensureAddress(root.inDevice(eth0), {
-    local: address,
-    length: prefixLength,
-    broadcast: broadcastOf(address, prefixLength),
-  });
-  const handler = new TableZone(upstream.records);
-  runProgramIn(root, (host) => new DnsServer(host, { handler, address: 0 }));
+  return { name: RESOLVER, address, prefixLength, mac: null, mtu: UNDERLAY_MTU };
+}
+
+/** Starts the outside world's resolver on its machine. */
+export function startResolver(netns: NetNamespace, spec: ClusterDnsSpec): void {
+  const handler = new TableZone(spec.upstream?.records ?? []);
+  runProgramIn(netns, (host) => new DnsServer(host, { handler, address: 0 }));
 }
 
 /** Starts CoreDNS in its pods. */

@@ -10,7 +10,15 @@ import type { NetDevice } from '../link/device.ts';
 import type { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
-import { dnsPods, dnsService, startClusterDns, startResolver, writeNodeFiles, writePodFiles } from './cluster-dns.ts';
+import {
+  dnsPods,
+  dnsService,
+  resolverHost,
+  startClusterDns,
+  startResolver,
+  writeNodeFiles,
+  writePodFiles,
+} from './cluster-dns.ts';
 import { type ClusterSpec, type HostSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
 import { bridgeAdd } from './cni-bridge.ts';
 import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel.ts';
@@ -216,13 +224,14 @@ export function buildCluster(world: World, spec: ClusterSpec, options: BuildOpti
   const dns = spec.dns ?? null;
   if (dns !== null) {
     for (const node of cluster.nodes.values()) writeNodeFiles(node, dns);
-    startResolver(cluster, dns, onDevice);
     for (const pod of dnsPods(dns)) cluster.startPod(pod);
   }
-  for (const host of spec.hosts ?? []) {
+  const resolver = dns === null ? null : resolverHost(dns);
+  for (const host of [...(spec.hosts ?? []), ...(resolver === null ? [] : [resolver])]) {
     const { machine, eth0 } = ensureHost(world, host, underlay, onDevice, false);
     cluster.hosts.set(host.name, { name: host.name, spec: host, machine, netns: machine.root, eth0 });
   }
+  if (dns !== null && resolver !== null) startResolver(cluster.hosts.get(resolver.name)!.netns, dns);
   for (const pod of spec.pods) cluster.startPod(pod);
   cluster.podsChanged();
   if (spec.services != null) {

@@ -54,7 +54,8 @@ function underlayOf(draft: Pick<Draft, 'cluster'>, nodes: readonly PlannedNode[]
 function lastAddress(draft: Pick<Draft, 'cluster'>, nodes: readonly PlannedNode[]): Ipv4 {
   const { subnet } = underlayOf(draft, nodes);
   let address = ((subnet.address | ~maskIpv4(subnet.length)) - 1) | 0;
-  while (nodes.some((n) => n.address === address)) address = (address - 1) | 0;
+  const taken = [...nodes.map((n) => n.address), ...draft.cluster.hosts.map((h) => h.address.address)];
+  while (taken.includes(address)) address = (address - 1) | 0;
   return address;
 }
 
@@ -85,6 +86,16 @@ export function checkDns(draft: Draft, nodes: readonly PlannedNode[], problems: 
   const neighbour = nodes.find((n) => n.address === upstream);
   if (neighbour !== undefined) {
     problem(['upstream', 'address'], `${formatIpv4(upstream)} is the address of ${neighbour.name}`, 'a free address');
+  }
+  const host = draft.cluster.hosts.find((h) => h.address.address === upstream || h.name === RESOLVER);
+  if (host !== undefined) {
+    problem(
+      host.name === RESOLVER ? [] : ['upstream', 'address'],
+      host.name === RESOLVER
+        ? `a host is called ${RESOLVER}`
+        : `${formatIpv4(upstream)} is the address of ${host.name}`,
+      host.name === RESOLVER ? 'another name: it is there by itself' : 'a free address',
+    );
   }
   for (const key of ['ttl', 'cache'] as const) {
     const value = draft.cluster.dns![key];

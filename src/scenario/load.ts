@@ -1,6 +1,7 @@
 // Reads a scenario: text -> document with positions -> schema -> checks -> value. Every mistake of the file is reported at
 // once, each at its place.
 
+import { RESOLVER } from '../kube/cluster-dns.ts';
 import { type ClusterSpec, type PodSpec, podLabel, type ServiceNetworkSpec } from '../kube/cluster-spec.ts';
 import { KUBE_PROXY_DEFAULTS } from '../kube/kube-proxy-spec.ts';
 import { type ClusterPlan, checkCluster } from './check-cluster.ts';
@@ -54,7 +55,8 @@ export function loadScenario(text: string, file: string, options: LoadOptions = 
   const plan = checkCluster(draft);
   const hostNetwork = draft.pods.flatMap((p) => (p?.pod.spec.hostNetwork === true ? [podLabel(p.pod.metadata)] : []));
   const { backend, vni } = draft.cluster.network;
-  const hosts = [...new Set([...draft.cluster.hosts.map((h) => h.name), ...draft.named.hosts])];
+  const resolver = draft.cluster.dns === undefined ? [] : [RESOLVER];
+  const hosts = [...new Set([...draft.cluster.hosts.map((h) => h.name), ...draft.named.hosts, ...resolver])];
   const known = {
     nodes: plan.nodeNames,
     hosts,

@@ -71,6 +71,24 @@ const FIELDS = [
   'tcp.options.mss_val',
   'vxlan.flags',
   'vxlan.vni',
+  'dns.id',
+  'dns.flags',
+  'dns.flags.response',
+  'dns.flags.authoritative',
+  'dns.flags.truncated',
+  'dns.flags.recavail',
+  'dns.flags.rcode',
+  'dns.count.queries',
+  'dns.count.answers',
+  'dns.qry.name',
+  'dns.qry.type',
+  'dns.resp.name',
+  'dns.resp.type',
+  'dns.resp.ttl',
+  'dns.a',
+  'dns.cname',
+  'dns.srv.target',
+  'dns.ptr.domain_name',
   'data.data',
   'data.len',
 ] as const;
@@ -84,7 +102,7 @@ const EITHER: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Layers: with true the frame must have it, with false it must not. */
-const LAYERS = ['eth', 'vlan', 'arp', 'ip', 'icmp', 'udp', 'tcp', 'vxlan', 'data'] as const;
+const LAYERS = ['eth', 'vlan', 'arp', 'ip', 'icmp', 'udp', 'tcp', 'vxlan', 'dns', 'data'] as const;
 
 /** Every name that a filter may use. */
 export const FILTER_NAMES: readonly string[] = [...LAYERS, ...EITHER.keys(), ...FIELDS];
