@@ -12,15 +12,13 @@ export const PROXY_BUGS = ['stale-udp-conntrack', 'forward-invalid'] as const;
 export type ProxyBug = (typeof PROXY_BUGS)[number];
 
 export interface KubeProxySpec {
-  readonly mode: 'iptables' | 'ipvs';
+  readonly mode: 'iptables' | 'ipvs' | 'nftables';
   /** sources that are pods; null: the cluster's pod CIDR */
   readonly clusterCIDR: Ipv4Prefix | null;
   /** where node ports answer; [] : at every address of the node */
   readonly nodePortAddresses: readonly Ipv4Prefix[];
   readonly masqueradeAll: boolean;
   readonly localhostNodePorts: boolean;
-  /** between looks at the canary chains and retries */
-  readonly syncPeriod: Ns;
   readonly minSyncPeriod: Ns;
   readonly conntrack: {
     readonly maxPerCore: number;
@@ -42,7 +40,6 @@ export const KUBE_PROXY_DEFAULTS: KubeProxySpec = {
   nodePortAddresses: [],
   masqueradeAll: false,
   localhostNodePorts: true,
-  syncPeriod: 30 * NS_PER_S,
   minSyncPeriod: NS_PER_S,
   conntrack: {
     maxPerCore: 32_768,

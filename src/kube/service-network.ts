@@ -1,7 +1,10 @@
-// Services of a cluster: the Service `kubernetes`, those of the spec, and the slices that people wrote.
+// Services of a cluster and who makes them reachable: the Service `kubernetes`, those of the spec, the slices that people
+// wrote, and a kube-proxy on every node.
 
 import type { Cluster } from './cluster.ts';
 import type { ServiceNetworkSpec } from './cluster-spec.ts';
+import type { KubeProxy } from './kube-proxy.ts';
+import { startNodeProxy } from './node-proxy.ts';
 import { servicePort, serviceSpec } from './service.ts';
 
 /** --secure-port of kube-apiserver */
@@ -10,13 +13,19 @@ const KUBERNETES = 'kubernetes';
 
 export interface ServiceNetwork {
   readonly spec: ServiceNetworkSpec;
+  /** by node, in the order in which they joined; empty without kube-proxy */
+  readonly proxies: ReadonlyMap<string, KubeProxy>;
   /** what the API server refused, one sentence each; checked scenarios have none */
   readonly problems: readonly string[];
 }
 
 export function startServiceNetwork(cluster: Cluster, spec: ServiceNetworkSpec): ServiceNetwork {
   const problems = createServices(cluster, spec);
-  return { spec, problems };
+  const proxies = new Map<string, KubeProxy>();
+  if (spec.kubeProxy !== null) {
+    for (const node of cluster.nodes.values()) proxies.set(node.name, startNodeProxy(cluster, node, spec.kubeProxy));
+  }
+  return { spec, proxies, problems };
 }
 
 function createServices(cluster: Cluster, spec: ServiceNetworkSpec): string[] {

@@ -8,6 +8,7 @@ import { conntrackMatch } from './matches/conntrack.ts';
 import { icmpMatch } from './matches/icmp.ts';
 import { markMatch } from './matches/mark.ts';
 import { multiportMatch } from './matches/multiport.ts';
+import { sctpMatch } from './matches/sctp.ts';
 import { stateMatch } from './matches/state.ts';
 import { statisticMatch } from './matches/statistic.ts';
 import { tcpMatch } from './matches/tcp.ts';
@@ -26,6 +27,7 @@ const MATCHES: readonly MatchType[] = [
   icmpMatch,
   markMatch,
   multiportMatch,
+  sctpMatch,
   stateMatch,
   statisticMatch,
   tcpMatch,

@@ -77,7 +77,6 @@ export function kubeProxyOf(input: KubeProxyInput): KubeProxySpec | null {
     nodePortAddresses: input.nodePortAddresses,
     masqueradeAll: input.iptables.masqueradeAll,
     localhostNodePorts: input.iptables.localhostNodePorts,
-    syncPeriod: input.iptables.syncPeriod,
     minSyncPeriod: input.iptables.minSyncPeriod,
     conntrack: {
       maxPerCore: conntrack.maxPerCore,

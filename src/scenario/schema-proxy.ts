@@ -3,20 +3,15 @@
 
 import { z } from 'zod';
 import { KUBE_PROXY_DEFAULTS, PROXY_BUGS } from '../kube/kube-proxy-spec.ts';
+import { IPVS_SCHEDULERS, type IpvsSchedulerName } from '../netfilter/ipvs/scheduler.ts';
 import { count, ipv4Cidr, time } from './quantity.ts';
 
-const MODES = ['iptables', 'ipvs', 'none'] as const;
-const MODE_EXPECTED = `${MODES.slice(0, -1).join(', ')} or none (nftables is not emulated)`;
-
-const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'sh', 'dh', 'sed', 'nq'] as const;
+const MODES = ['iptables', 'ipvs', 'nftables', 'none'] as const;
 
 const { conntrack } = KUBE_PROXY_DEFAULTS;
 
 export const kubeProxy = z.strictObject({
-  mode: z
-    .enum(MODES, { error: MODE_EXPECTED })
-    .default('iptables')
-    .meta({ description: 'none: nobody makes Services reachable. The mode nftables is not emulated.' }),
+  mode: z.enum(MODES).default('iptables').meta({ description: 'none: nobody makes Services reachable.' }),
   clusterCIDR: ipv4Cidr.optional().meta({ description: 'Sources that count as pods; by default cluster.podCIDR.' }),
   nodePortAddresses: z.array(ipv4Cidr).max(100).default([]).meta({
     description: 'Prefixes of node addresses at which node ports answer; by default all.',
@@ -25,13 +20,12 @@ export const kubeProxy = z.strictObject({
     .strictObject({
       masqueradeAll: z.boolean().default(false),
       localhostNodePorts: z.boolean().default(true),
-      syncPeriod: time.prefault('30s'),
       minSyncPeriod: time.prefault('1s'),
     })
     .prefault({}),
   ipvs: z
     .strictObject({
-      scheduler: z.enum(SCHEDULERS).default('rr'),
+      scheduler: z.enum(IPVS_SCHEDULERS as [IpvsSchedulerName, ...IpvsSchedulerName[]]).default('rr'),
       strictARP: z.boolean().default(false),
     })
     .prefault({}),

@@ -138,11 +138,9 @@ export const step = z.strictObject({
     .optional()
     // biome-ignore lint/suspicious/noTemplateCurlyInString: a placeholder of scenarios
     .meta({ description: 'A command line as people type it. ${pod-a.ip} stands for an address.' }),
-  on: name
-    .optional()
-    .meta({
-      description: 'Node or host in whose shell the command runs; by default beside the cluster, where kubectl works.',
-    }),
+  on: name.optional().meta({
+    description: 'Node or host in whose shell the command runs; by default beside the cluster, where kubectl works.',
+  }),
   background: z.boolean().optional().meta({ description: 'The next step does not wait for this one.' }),
   fault: fault.optional(),
   pod: podAction.optional().meta({ description: 'Its readiness probe begins or stops to answer, or it is deleted.' }),
