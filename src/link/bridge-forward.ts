@@ -3,7 +3,10 @@
 import { DropReason } from '../base/drop-reason.ts';
 import { type BridgePort, PortState } from './bridge-port.ts';
 import type { NetDevice } from './device.ts';
+import * as frames from './frame.ts';
 import { cloneFrame, type Frame, NO_FRAME } from './frame.ts';
+
+const { framePort } = frames;
 
 /** BR_PKT_*: which of a port's flood flags decides. */
 export const BridgePacket = { UNICAST: 0, MULTICAST: 1, BROADCAST: 2 } as const;
@@ -36,8 +39,8 @@ export function forward(
   if (to === source && bridge.host.observer.wantsNotes) {
     bridge.host.observer.note(frame, `${bridge.name}: back out of ${to.dev.name}, where it came in (hairpin)`);
   }
-  if (keep) deliverClone(frame, to, bridge);
-  else to.transmit(frame);
+  if (keep) deliverClone(frame, to, source, bridge);
+  else deliver(frame, to, source);
 }
 
 /**
@@ -61,7 +64,7 @@ export function flood(
       if (port !== source) reason = refused;
       continue;
     }
-    if (previous !== null && !deliverClone(frame, previous, bridge)) {
+    if (previous !== null && !deliverClone(frame, previous, source, bridge)) {
       // -ENOMEM ends the flood, as in maybe_deliver().
       if (!keep) bridge.end(frame, DropReason.NO_BUFFER);
       return;
@@ -70,8 +73,8 @@ export function flood(
   }
   if (previous === null) {
     if (!keep) (source === null ? bridge : source.dev).end(frame, reason);
-  } else if (keep) deliverClone(frame, previous, bridge);
-  else previous.transmit(frame);
+  } else if (keep) deliverClone(frame, previous, source, bridge);
+  else deliver(frame, previous, source);
 }
 
 /** The host's own groups and broadcasts go out even where flooding is off; its unknown unicast does not. */
@@ -81,13 +84,20 @@ function floods(port: BridgePort, packet: BridgePacket, ownFrame: boolean): bool
   return port.bcastFlood || ownFrame;
 }
 
+/** __br_forward(): past netfilter when it has seen the frame come in. */
+function deliver(frame: Frame, to: BridgePort, source: BridgePort | null): void {
+  const { netfilter } = to.bridge;
+  if (netfilter !== null && source !== null && framePort[frame] !== 0) netfilter.forward(frame, source, to);
+  else to.transmit(frame);
+}
+
 /** deliver_clone(): false when there is no buffer; the bridge counts that. */
-function deliverClone(frame: Frame, to: BridgePort, bridge: NetDevice): boolean {
+function deliverClone(frame: Frame, to: BridgePort, source: BridgePort | null, bridge: NetDevice): boolean {
   const copy = cloneFrame(frame);
   if (copy === NO_FRAME) {
     bridge.stats.txDropped++;
     return false;
   }
-  to.transmit(copy);
+  deliver(copy, to, source);
   return true;
 }

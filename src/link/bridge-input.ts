@@ -15,8 +15,8 @@ import type { Frame } from './frame.ts';
 import * as frames from './frame.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE } = ethernet;
-const { frameEnd, frameStart, view } = frames;
+const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } = ethernet;
+const { FrameNf, frameEnd, frameNf, framePort, frameStart, NO_FRAME, view } = frames;
 
 /** 01:80:c2:00:00:00 to :0f (IEEE 802.1D table 7-10) */
 const LINK_LOCAL_HI = 0x0180;
@@ -30,6 +30,11 @@ const GROUP_BIT = 0x0100;
 /** A frame of the host; ownership passes. Nothing is learned from it. */
 export function bridgeTransmit(frame: Frame, bridge: Bridge): void {
   const dev = bridge.dev;
+  if (framePort[frame] !== 0 && (frameNf[frame]! & FrameNf.BRIDGED_DNAT) !== 0 && bridge.netfilter !== null) {
+    const port = bridge.netfilter.resume(frame);
+    if (port !== null) finish(frame, port);
+    return;
+  }
   const at = frameStart[frame]!;
   if (frameEnd[frame]! - at < ETH_HEADER) {
     dev.end(frame, DropReason.PKT_TOO_SMALL);
@@ -75,7 +80,22 @@ export function bridgeInput(frame: Frame, port: BridgePort): void {
     port.dev.end(frame, DropReason.BRIDGE_PORT_STATE);
     return;
   }
-  if (port.learning) learn(frame, port, srcHi, srcLo);
+  const netfilter = bridge.netfilter;
+  if (netfilter !== null && view.getUint16(at + ETH_TYPE) === EtherType.IPV4 && netfilter.active) {
+    const passed = netfilter.preRouting(frame, port);
+    if (passed !== NO_FRAME) finish(passed, port);
+    return;
+  }
+  finish(frame, port);
+}
+
+/** br_handle_frame_finish(): learn, look up, forward, flood or up. */
+function finish(frame: Frame, port: BridgePort): void {
+  const bridge = port.bridge;
+  const at = frameStart[frame]!;
+  const hi = view.getUint16(at + ETH_DESTINATION);
+  const lo = view.getInt32(at + ETH_DESTINATION + 2);
+  if (port.learning) learn(frame, port, view.getUint16(at + ETH_SOURCE), view.getInt32(at + ETH_SOURCE + 2));
   if (port.state === PortState.LEARNING) {
     port.dev.end(frame, DropReason.BRIDGE_PORT_STATE);
     return;

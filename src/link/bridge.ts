@@ -15,6 +15,7 @@ import { JIFFY, jiffiesAt, KernelTimer, toJiffies } from '../sim/jiffies.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
 import { type FdbAddition, type FdbResult, fdbAdd, fdbDelete, fdbEntries } from './bridge-fdb.ts';
 import { bridgeTransmit } from './bridge-input.ts';
+import type { BridgeNetfilter } from './bridge-netfilter.ts';
 import { BRIDGE_MAX_PORTS, BridgePort, PortState } from './bridge-port.ts';
 import { DeviceEvent, DeviceKind, type LinkHost, NetDevice, type Transmitter } from './device.ts';
 import { Fdb, type FdbEntry, FdbFlag } from './fdb.ts';
@@ -64,6 +65,8 @@ export class Bridge implements Transmitter {
   readonly ports: BridgePort[] = [];
   /** @internal by port number; 0, the bridge itself, has none */
   readonly byNumber = new Array<BridgePort | null>(BRIDGE_MAX_PORTS).fill(null);
+  /** Who looks at the IPv4 that is switched; null while nobody does. */
+  netfilter: BridgeNetfilter | null = null;
   /** Spanning tree is never on here: BR_NO_STP. */
   readonly stpState = 0;
   priority = DEFAULT_PRIORITY;

@@ -11,7 +11,7 @@ import type { Rng } from '../base/rng.ts';
 import type { DelayLine, Ns } from '../sim/sim.ts';
 import type { LinkHost, NetDevice, WrappingTransmitter } from './device.ts';
 import * as frames from './frame.ts';
-import { cloneFrame, type Frame } from './frame.ts';
+import { cloneFrame, type Frame, scrubFrame } from './frame.ts';
 import { CLEAN, drawDelay, type Impairment, LossModel, serialisation } from './impairment.ts';
 import { VETH_DELAY, type VethEnd } from './veth.ts';
 
@@ -120,6 +120,7 @@ export class CableEnd implements WrappingTransmitter {
     }
     // What a kernel knows of a packet does not travel with its bytes.
     frameHash[frame] = 0;
+    scrubFrame(frame, true);
     if (this.#duplicateRng.chance(settings.duplicate)) {
       const copy = cloneFrame(frame);
       if (copy !== NO_FRAME) {

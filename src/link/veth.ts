@@ -7,6 +7,7 @@ import type { DelayLine, Ns } from '../sim/sim.ts';
 import { DeviceEvent, DeviceKind, type LinkHost, NetDevice, type Transmitter } from './device.ts';
 import type { Frame } from './frame.ts';
 import * as frames from './frame.ts';
+import { scrubFrame } from './frame.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameStart } = frames;
@@ -35,6 +36,8 @@ export class VethEnd implements Transmitter {
       dev.end(frame, DropReason.PKT_TOO_BIG);
       return;
     }
+    // __dev_forward_skb: what this end's stack knew of the packet stays here.
+    scrubFrame(frame, this.peer.owner !== dev.owner);
     this.#line.push(this.peer, frame);
   }
 }

@@ -18,6 +18,8 @@ export type Hook = (typeof Hook)[keyof typeof Hook];
 export const HOOK_STOLEN = -1;
 
 export interface HookChain {
+  /** Fragments are to be put together before the hooks see them (nf_defrag_ipv4 at priority -400). */
+  readonly defragments: boolean;
   /**
    * Looks at the IPv4 packet that begins at frameStart[frame].
    * @param inDevice ifindex the packet came in by, 0 for none

@@ -101,7 +101,7 @@ export class Netfilter implements HookChain {
   runBridged(hook: Hook, frame: Frame, inDevice: number, outDevice: number, port: number): HookVerdict {
     const chain = this.#chains[hook]!;
     if (chain.length === 0) return 0;
-    return this.#walk(chain, hook, frame, inDevice, outDevice, port, true);
+    return this.#walk(chain, hook, frame, inDevice, outDevice, port, port !== 0);
   }
 
   #walk(

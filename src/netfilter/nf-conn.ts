@@ -144,6 +144,14 @@ export function setCt(frame: Frame, ct: NfConn | null, info: CtInfo): void {
   frameCt[frame] = ct;
 }
 
+/** nf_conntrack_attach(): what is sent because of a packet is related to its connection, the other way. */
+export function attachCt(frame: Frame, because: Frame): void {
+  if (frameCtInfo[because] === 0 || frameCt[because] === null) return;
+  const reply = ctDirection(ctInfoOf(because) as CtInfo) === CtDir.REPLY;
+  frameCtInfo[frame] = (reply ? CtInfo.RELATED : CtInfo.RELATED_REPLY) + 1;
+  frameCt[frame] = frameCt[because]!;
+}
+
 /** NOTRACK: conntrack leaves the packet alone. */
 export function setUntracked(frame: Frame): void {
   frameCtInfo[frame] = UNTRACKED + 1;

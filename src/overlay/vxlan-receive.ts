@@ -6,6 +6,7 @@ import { formatMac, macOf } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import type { Frame } from '../link/frame.ts';
 import * as frames from '../link/frame.ts';
+import { scrubFrame } from '../link/frame.ts';
 import * as ethernet from '../wire/ethernet.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import { ecnDecapsulate, innerProtocol } from './ip-tunnel.ts';
@@ -58,6 +59,7 @@ export function vxlanReceive(vxlan: Vxlan, frame: Frame, inner: number): void {
   }
   frameStart[frame] = inner;
   frameDepth[frame]!++;
+  scrubFrame(frame, dev.owner !== vxlan.netns.label);
   dev.receive(frame);
 }
 

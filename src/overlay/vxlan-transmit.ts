@@ -5,7 +5,7 @@ import { IPV4_LOOPBACK, isMulticastIpv4 } from '../addr/ipv4.ts';
 import { formatMac, macOf } from '../addr/mac.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
-import { cloneFrame, type Frame, headroom, sumArena } from '../link/frame.ts';
+import { cloneFrame, type Frame, headroom, scrubFrame, sumArena } from '../link/frame.ts';
 import { endPacket, ipLocalOut } from '../stack/ip-output.ts';
 import { updatePathMtu } from '../stack/path-mtu.ts';
 import { type Dst, DstKind } from '../stack/route-cache.ts';
@@ -120,6 +120,8 @@ function encapsulate(vxlan: Vxlan, frame: Frame, remote: VxlanRemote): void {
   const udp = ip + IPV4_HEADER;
   const length = end - udp;
   frameStart[frame] = ip;
+  // iptunnel_xmit
+  scrubFrame(frame, dev.owner !== netns.label);
   // The limit is on layers taken off; one put on again, as a router between tunnels does, is not one more.
   if (frameDepth[frame]! > 0) frameDepth[frame]!--;
   writeVxlan(view, inner - VXLAN_HEADER, vni);

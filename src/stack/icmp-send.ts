@@ -16,6 +16,7 @@ import {
   u8,
   view,
 } from '../link/frame.ts';
+import { attachCt } from '../netfilter/nf-conn.ts';
 import { ICMP_CHECKSUM, ICMP_HEADER, IcmpType, IcmpUnreach, isIcmpError, writeIcmp } from '../wire/icmp.ts';
 import {
   IPV4_DESTINATION,
@@ -109,6 +110,7 @@ export function icmpSend(
       `${netns.label}: ICMP ${describe(type, code)}, about ${formatIpv4(source)} > ${formatIpv4(destination)}${about}`,
     );
   }
+  attachCt(error, frame);
   ipLocalOut(netns, error, dst, false);
   return true;
 }

@@ -13,7 +13,7 @@ import { endPacket, ipOutput } from './ip-output.ts';
 import type { Dst } from './route-cache.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameStart, view } = frames;
+const { frameEnd, frameFragmentSize, frameStart, view } = frames;
 const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_SOURCE, IPV4_TTL } = ipv4;
 
 /** Code of TIME_EXCEEDED: TTL exceeded in transit (RFC 792). */
@@ -31,7 +31,13 @@ export function ipForward(idev: InDevice, frame: Frame, dst: Dst, redirect: bool
     return;
   }
   const mtu = netns.sysctl.ipv4.ip_forward_use_pmtu !== 0 ? dst.mtu(netns) : dst.linkMtu();
-  if (frameEnd[frame]! - at > mtu && (view.getUint16(at + IPV4_FRAGMENT) & IPV4_DF) !== 0) {
+  // ip_exceeds_mtu: what was put together from fragments that fit goes on as such.
+  const fragments = frameFragmentSize[frame]!;
+  if (
+    frameEnd[frame]! - at > mtu &&
+    (view.getUint16(at + IPV4_FRAGMENT) & IPV4_DF) !== 0 &&
+    (fragments === 0 || fragments > mtu)
+  ) {
     icmpSend(netns, frame, IcmpType.DEST_UNREACH, IcmpUnreach.FRAG_NEEDED, mtu, idev);
     idev.dev.end(frame, DropReason.IP_FRAG_NEEDED);
     return;

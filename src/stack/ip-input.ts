@@ -3,7 +3,7 @@
 import { formatIpv4 } from '../addr/ipv4.ts';
 import { DropReason } from '../base/drop-reason.ts';
 import * as frames from '../link/frame.ts';
-import { cloneFrame, type Frame, sumArena } from '../link/frame.ts';
+import { cloneFrame, type Frame, resetCt, sumArena } from '../link/frame.ts';
 import { HOOK_STOLEN, Hook } from '../netfilter/hook.ts';
 import { IcmpType, IcmpUnreach } from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
@@ -14,13 +14,14 @@ import { icmpSend } from './icmp-send.ts';
 import { type InDevice, PacketType } from './in-device.ts';
 import { ipForward } from './ip-forward.ts';
 import { optionsInput } from './ip-options.ts';
+import { DefragUser } from './ip-reassembly.ts';
 import { DstKind } from './route-cache.ts';
 import { InputVerdict } from './route-input.ts';
 import { udpReceive } from './udp-receive.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const VERDICT = InputVerdict;
-const { frameEnd, frameStart, NO_FRAME, u16, view } = frames;
+const { frameCtInfo, frameEnd, frameStart, NO_FRAME, u16, view } = frames;
 const {
   IPV4_DESTINATION,
   IPV4_FRAGMENT,
@@ -72,13 +73,35 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
   frameEnd[frame] = at + view.getUint16(at + IPV4_LENGTH);
   frameStart[frame] = at;
   if (netns.hooks !== null) {
-    const verdict = netns.hooks.run(Hook.PRE_ROUTING, frame, dev.index, 0);
-    if (verdict === HOOK_STOLEN) return;
-    if (verdict !== 0) {
-      dev.end(frame, verdict);
-      return;
-    }
+    const whole = preRouting(idev, frame);
+    if (whole !== NO_FRAME) ipInputFinish(idev, whole, frameStart[whole]!, header, type);
+    return;
   }
+  ipInputFinish(idev, frame, at, header, type);
+}
+
+/** PRE_ROUTING, behind reassembly where conntrack is in use. The packet that goes on, or NO_FRAME. */
+function preRouting(idev: InDevice, frame: Frame): Frame {
+  const { netns, dev } = idev;
+  const hooks = netns.hooks!;
+  let whole = frame;
+  if (
+    hooks.defragments &&
+    frameCtInfo[frame] === 0 &&
+    (view.getUint16(frameStart[frame]! + IPV4_FRAGMENT) & (IPV4_MF | IPV4_OFFSET)) !== 0
+  ) {
+    whole = netns.reassembly.take(idev, frame, DefragUser.CONNTRACK_IN);
+    if (whole === NO_FRAME) return NO_FRAME;
+  }
+  const verdict = hooks.run(Hook.PRE_ROUTING, whole, dev.index, 0);
+  if (verdict === 0) return whole;
+  if (verdict !== HOOK_STOLEN) dev.end(whole, verdict);
+  return NO_FRAME;
+}
+
+/** ip_rcv_finish: routed, then forwarded or delivered. */
+function ipInputFinish(idev: InDevice, frame: Frame, at: number, header: number, type: PacketType): void {
+  const { netns, dev } = idev;
   netns.inputRouter.forHost = type === PacketType.HOST;
   if (header !== IPV4_HEADER) {
     const reason = optionsInput(idev, frame, header);
@@ -142,7 +165,7 @@ export function ipLocalDeliver(idev: InDevice, frame: Frame): void {
   const { netns, dev } = idev;
   let whole = frame;
   if ((view.getUint16(frameStart[frame]! + IPV4_FRAGMENT) & (IPV4_MF | IPV4_OFFSET)) !== 0) {
-    whole = netns.reassembly.take(idev, frame);
+    whole = netns.reassembly.take(idev, frame, DefragUser.LOCAL_DELIVER);
     if (whole === NO_FRAME) return;
   }
   if (netns.hooks !== null) {
@@ -152,6 +175,7 @@ export function ipLocalDeliver(idev: InDevice, frame: Frame): void {
       dev.end(whole, verdict);
       return;
     }
+    resetCt(whole);
   }
   const at = frameStart[whole]!;
   const payload = at + (view.getUint8(at) & 15) * 4;

@@ -10,9 +10,13 @@ import { IntTable, MISSING, PairTable } from '../base/int-table.ts';
 import {
   allocFrame,
   type Frame,
+  frameDepth,
   frameEnd,
+  frameFragmentSize,
   frameMark,
+  frameNf,
   framePacketId,
+  framePort,
   frameStart,
   freeFrame,
   NO_FRAME,
@@ -22,10 +26,12 @@ import {
 } from '../link/frame.ts';
 import { KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_S } from '../sim/sim.ts';
+import { ETH_HEADER } from '../wire/ethernet.ts';
 import { IcmpType } from '../wire/icmp.ts';
 import {
   IPV4_CHECKSUM,
   IPV4_DESTINATION,
+  IPV4_DF,
   IPV4_FRAGMENT,
   IPV4_ID,
   IPV4_LENGTH,
@@ -46,6 +52,10 @@ const REASSEMBLY_TIME = 1;
 const QUEUE_COST = 200;
 /** Sources whose distance counters are remembered; a choice. */
 const DISTANCE_SOURCES = 4_096;
+/** Who puts a datagram together (enum ip_defrag_users): fragments of one never meet those of another. */
+export const DefragUser = { LOCAL_DELIVER: 0, CONNTRACK_IN: 1, CONNTRACK_BRIDGE_IN: 2 } as const;
+export type DefragUser = (typeof DefragUser)[keyof typeof DefragUser];
+
 /** Longest datagram. */
 const IP_MAX = 65_535;
 
@@ -63,8 +73,12 @@ class FragmentQueue {
   readonly idev: InDevice;
   readonly source: number;
   readonly destination: number;
-  /** id << 16 | protocol */
+  /** id << 16 | user << 8 | protocol */
   readonly tag: number;
+  readonly user: DefragUser;
+  /** length of the longest fragment, and of the longest one with DF, bytes (q.max_size, max_df_size) */
+  maxSize = 0;
+  maxDfSize = 0;
   readonly fragments: Fragment[] = [];
   /** end of the datagram's payload, -1 while the last fragment is missing */
   length = -1;
@@ -78,7 +92,15 @@ class FragmentQueue {
   /** next queue with the same table key */
   next: FragmentQueue | null = null;
 
-  constructor(idev: InDevice, source: number, destination: number, tag: number, onTimeout: (q: FragmentQueue) => void) {
+  constructor(
+    idev: InDevice,
+    user: DefragUser,
+    source: number,
+    destination: number,
+    tag: number,
+    onTimeout: (q: FragmentQueue) => void,
+  ) {
+    this.user = user;
     this.idev = idev;
     this.source = source;
     this.destination = destination;
@@ -109,7 +131,7 @@ export class Reassembly {
    * Takes a fragment (frameStart at its IPv4 header).
    * @returns the whole datagram when this fragment completed it, else NO_FRAME
    */
-  take(idev: InDevice, frame: Frame): Frame {
+  take(idev: InDevice, frame: Frame, user: DefragUser): Frame {
     const netns = this.#netns;
     const at = frameStart[frame]!;
     const header = (view.getUint8(at) & 15) * 4;
@@ -123,11 +145,14 @@ export class Reassembly {
     if (this.memory + cost > netns.sysctl.ipv4.ipfrag_high_thresh) {
       return this.#refuse(idev, frame, DropReason.FRAG_REASM_MEMORY);
     }
-    let queue = this.#find(idev, at);
+    let queue = this.#find(idev, user, at);
     if (this.#tooFar(queue)) {
       this.#end(queue, DropReason.FRAG_REASM_DIST);
-      queue = this.#find(idev, at);
+      queue = this.#find(idev, user, at);
     }
+    const size = frameEnd[frame]! - at;
+    if (size > queue.maxSize) queue.maxSize = size;
+    if ((word & IPV4_DF) !== 0 && size > queue.maxDfSize) queue.maxDfSize = size;
     if (!more) {
       // The last fragment fixes the length: nothing may lie behind it, and it cannot say two lengths.
       const beyond = queue.fragments.length > 0 && queue.fragments[queue.fragments.length - 1]!.to > to;
@@ -177,15 +202,21 @@ export class Reassembly {
       return NO_FRAME;
     }
     const w = frameStart[whole]!;
-    u8.copyWithin(w, at, at + header);
+    // With the Ethernet header in front of it: a bridge goes on with it.
+    u8.copyWithin(w - ETH_HEADER, at - ETH_HEADER, at + header);
     for (const f of queue.fragments) {
       const start = frameEnd[f.frame]! - (f.to - f.from);
       u8.copyWithin(w + header + f.from, start, frameEnd[f.frame]!);
     }
     framePacketId[whole] = framePacketId[first]!;
     frameMark[whole] = frameMark[first]!;
+    frameDepth[whole] = frameDepth[first]!;
+    framePort[whole] = framePort[first]!;
+    frameNf[whole] = frameNf[first]!;
+    frameFragmentSize[whole] = queue.maxSize;
     view.setUint16(w + IPV4_LENGTH, header + queue.length);
-    view.setUint16(w + IPV4_FRAGMENT, 0);
+    // ip_frag_reasm: when the longest fragment had DF, the sender looks for the path MTU with fragments.
+    view.setUint16(w + IPV4_FRAGMENT, queue.maxDfSize === queue.maxSize ? IPV4_DF : 0);
     view.setUint16(w + IPV4_CHECKSUM, 0);
     view.setUint16(w + IPV4_CHECKSUM, ~sumArena(w, w + header) & 0xffff);
     for (const f of queue.fragments) freeFrame(f.frame);
@@ -209,7 +240,9 @@ export class Reassembly {
   /** ip_expire */
   #timeout(queue: FragmentQueue): void {
     const first = queue.fragments[0];
-    if (first !== undefined && first.from === 0) {
+    // frag_expire_skip_icmp: who only looks at packets that are on their way elsewhere is silent.
+    const own = queue.user === DefragUser.LOCAL_DELIVER || this.#netns.isLocal(queue.destination);
+    if (first !== undefined && first.from === 0 && own) {
       icmpSend(this.#netns, first.frame, IcmpType.TIME_EXCEEDED, REASSEMBLY_TIME, 0, queue.idev);
     }
     this.#netns.snmp[Snmp.IpReasmTimeout]!++;
@@ -223,17 +256,17 @@ export class Reassembly {
     this.#forget(queue);
   }
 
-  #find(idev: InDevice, at: number): FragmentQueue {
+  #find(idev: InDevice, user: DefragUser, at: number): FragmentQueue {
     const source = view.getInt32(at + IPV4_SOURCE);
     const destination = view.getInt32(at + IPV4_DESTINATION);
-    const tag = (view.getUint16(at + IPV4_ID) << 16) | view.getUint8(at + IPV4_PROTOCOL);
+    const tag = (view.getUint16(at + IPV4_ID) << 16) | (user << 8) | view.getUint8(at + IPV4_PROTOCOL);
     const slot = this.#index.get(source, tag);
     let head: FragmentQueue | null = null;
     if (slot !== MISSING) {
       head = this.#heads[slot]!;
       for (let q: FragmentQueue | null = head; q !== null; q = q.next) if (q.destination === destination) return q;
     }
-    const queue = new FragmentQueue(idev, source, destination, tag, (q) => this.#timeout(q));
+    const queue = new FragmentQueue(idev, user, source, destination, tag, (q) => this.#timeout(q));
     queue.distance = this.#bump(source);
     queue.timer.arm(this.#netns.sysctl.ipv4.ipfrag_time * NS_PER_S);
     queue.next = head;

@@ -83,6 +83,11 @@ export class Neighbour {
     this.#timer = new KernelTimer(table.netns.world.sim, () => this.#onTimer());
   }
 
+  /** A packet may leave with the cached header at once (NUD_CONNECTED and hh_len). */
+  get ready(): boolean {
+    return (this.state & CONNECTED) !== 0 && this.#headerCached;
+  }
+
   get queued(): number {
     return this.#queue.length;
   }

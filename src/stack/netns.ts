@@ -9,6 +9,7 @@ import { DeviceEvent, DeviceKind, type NetDevice } from '../link/device.ts';
 import { type Frame, freeFrame } from '../link/frame.ts';
 import { createLoopback } from '../link/loopback.ts';
 import type { HookChain } from '../netfilter/hook.ts';
+import type { Netfilter } from '../netfilter/netfilter.ts';
 import type { Ns } from '../sim/sim.ts';
 import { announceAddresses, arpSolicit } from './arp.ts';
 import { Fib, type NextHop, RouteType, Scope, Table } from './fib.ts';
@@ -21,6 +22,7 @@ import { Reassembly } from './ip-reassembly.ts';
 import type { Machine } from './machine.ts';
 import type { Neighbour } from './neighbour.ts';
 import { NeighbourTable } from './neighbour-table.ts';
+import { attachBridge } from './netfilter-host.ts';
 import { DstKind, type PathException, RouteCache } from './route-cache.ts';
 import { InputRouter } from './route-input.ts';
 import { SNMP_NAMES } from './snmp.ts';
@@ -49,6 +51,8 @@ export class NetNamespace {
   readonly pathExceptions = new Map<Ipv4, PathException>();
   /** Netfilter's way in; null while there are no rules. */
   hooks: HookChain | null = null;
+  /** What stands behind the hooks, when it is podwire's own (netfilter-host.ts netfilterOf makes it). */
+  netfilter: Netfilter | null = null;
   /** Requests that wait to be answered by proxy. */
   proxyQueue = 0;
   readonly loopback: InDevice;
@@ -69,7 +73,10 @@ export class NetNamespace {
     this.ipId = new IpIdentification(this);
     this.sockets = new SocketTable(this);
     this.tcp = new TcpTable(this);
-    this.sysctl.onChange = () => this.fib.touch();
+    this.sysctl.onChange = (name) => {
+      this.fib.touch();
+      this.netfilter?.sysctlChanged(name);
+    };
     this.loopback = this.addDevice(createLoopback(this.world, label));
   }
 
@@ -110,6 +117,7 @@ export class NetNamespace {
     const idev = new InDevice(this, dev);
     this.#inDevices.set(dev, idev);
     if (dev.master === null) dev.setUpper(idev);
+    if (this.netfilter !== null) attachBridge(this, dev);
     dev.listen(this.#onDevice);
     if (dev.up) this.#linkUp(idev);
     return idev;
@@ -151,6 +159,7 @@ export class NetNamespace {
         this.#removeRoutes((nexthop) => nexthop.out === idev && nexthop.scope !== Scope.NOWHERE);
         this.neighbours.flushDevice(idev, false);
         this.fib.touch();
+        this.netfilter?.deviceDown(dev.index);
         break;
       case DeviceEvent.CARRIER:
         if (!dev.carrier && idev.arpEvictNoCarrier) this.neighbours.flushDevice(idev, true);
@@ -236,7 +245,10 @@ export class NetNamespace {
       : idev.addresses.filter((a) => a !== ifa && a.secondary && a.length === ifa.length && same(a));
     const gone = [ifa, ...(idev.promotesSecondaries ? [] : dependants)];
     idev.addresses = idev.addresses.filter((a) => !gone.includes(a));
-    for (const a of gone) this.#removeAddressRoutes(idev, a);
+    for (const a of gone) {
+      this.#removeAddressRoutes(idev, a);
+      this.netfilter?.addressRemoved(idev.dev.index, a.local);
+    }
     if (idev.promotesSecondaries && dependants.length > 0) {
       const heir = dependants[0]!;
       const at = idev.addresses.indexOf(heir);

@@ -5,6 +5,8 @@
 // (net.ipv4.conf.*, net.ipv4.neigh.*), and values that this emulator keeps and reports but that steer nothing here.
 // How `all` and a device's own value combine (maximum, or, and) is the reader's business: see in-device.ts.
 
+import { CONNTRACK_SYSCTLS } from '../netfilter/conntrack-sysctl.ts';
+import { IPVS_SYSCTLS } from '../netfilter/ipvs/ipvs-sysctl.ts';
 import { NEIGH_DEFAULTS, type NeighParameterName, NeighParameters } from './neigh-parameters.ts';
 import { TCP_VALUES, TCP_VECTORS, type TcpVectorName } from './tcp-sysctl.ts';
 
@@ -83,6 +85,8 @@ export type Ipv4ValueName = keyof typeof IPV4_VALUES;
 
 /** Kept and reported; the parts of the kernel that they steer come with later floors. */
 const KEPT: Readonly<Record<string, string>> = {
+  ...CONNTRACK_SYSCTLS,
+  ...IPVS_SYSCTLS,
   'net.ipv4.ping_group_range': '1\t0',
   'net.ipv4.tcp_congestion_control': 'cubic',
   'net.ipv4.fib_multipath_hash_policy': '0',
@@ -121,6 +125,8 @@ export class Sysctl {
   readonly #conf = new Map<string, ConfEntry>();
   readonly #neigh = new Map<string, NeighParameters>();
   readonly #kept = new Map<string, string>(Object.entries(KEPT));
+  /** Values that are counted when somebody asks (net.netfilter.nf_conntrack_count). */
+  readonly computed = new Map<string, () => string>();
   /** net.ipv4.conf.all: kept at hand, the packet path reads it. */
   readonly all: DeviceConf = { ...CONF_DEFAULTS };
   /** Called after every change: caches that depend on values (route cache) are dropped. */
@@ -177,7 +183,7 @@ export class Sysctl {
 
   /** The value as /proc/sys shows it, or null when there is no such name. */
   get(name: string): string | null {
-    const kept = this.#kept.get(name);
+    const kept = this.#kept.get(name) ?? this.computed.get(name)?.();
     if (kept !== undefined) return kept;
     const part = splitName(name);
     if (part === null) return null;
@@ -200,7 +206,9 @@ export class Sysctl {
   }
 
   #set(name: string, text: string): SysctlError | null {
+    if (this.computed.has(name)) return 'Permission denied';
     if (this.#kept.has(name)) {
+      if (name in CONNTRACK_SYSCTLS && !/^\d+$/.test(text)) return 'Invalid argument';
       this.#kept.set(name, text.split(/\s+/).join('\t'));
       this.#copyIpv6(name, text);
       return null;
@@ -275,6 +283,7 @@ export class Sysctl {
   list(): readonly { readonly name: string; readonly value: string }[] {
     const out: { name: string; value: string }[] = [];
     for (const [name, value] of this.#kept) out.push({ name, value });
+    for (const [name, value] of this.computed) out.push({ name, value: value() });
     for (const [name, value] of Object.entries(this.ipv4)) out.push({ name: `net.ipv4.${name}`, value: String(value) });
     for (const [name, value] of Object.entries(this.vectors)) {
       out.push({ name: `net.ipv4.${name}`, value: value.join('\t') });

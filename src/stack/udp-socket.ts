@@ -196,8 +196,8 @@ export class UdpSocket {
     writeIpv4Header(view, ip, this.tos, length, id, df ? IPV4_DF : 0, ttl, IpProtocol.UDP, source, address);
     netns.snmp[Snmp.UdpOutDatagrams]!++;
     frameHash[frame] = this.#hash;
-    ipSocketOut(netns, frame, dst, mtu, confirm);
-    return null;
+    // A drop by netfilter is told to the sender (ip_send_skb).
+    return ipSocketOut(netns, frame, dst, mtu, confirm) === DropReason.NETFILTER_DROP ? 'EPERM' : null;
   }
 
   /** The next queued datagram, or null. */
