@@ -4,10 +4,12 @@ import type { Ipv4Prefix } from '../addr/ipv4.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 
 /** What old releases got wrong and a scenario can play again. */
-export const PROXY_BUGS = ['stale-udp-conntrack', 'forward-invalid'] as const;
+export const PROXY_BUGS = ['stale-udp-conntrack', 'forward-invalid', 'keep-masquerade-mark'] as const;
 /**
  * stale-udp-conntrack: entries of UDP flows to endpoints that are gone are left in the table (kubernetes#48370).
  * forward-invalid: KUBE-FORWARD lets packets through that conntrack finds INVALID (kubernetes#74839, before 1.15).
+ * keep-masquerade-mark: KUBE-POSTROUTING leaves the mark on what it masquerades, and the VXLAN packet around it is masqueraded
+ * once more (kubernetes#88986, before 1.18.3).
  */
 export type ProxyBug = (typeof PROXY_BUGS)[number];
 

@@ -68,6 +68,7 @@ export function startProxyMode(options: ProxyModeOptions): ProxyMode {
         localhostNodePorts: spec.localhostNodePorts,
         nodePortAddresses: prefixes.length === 0 ? null : ownAddresses(netns, prefixes),
         dropInvalid: !spec.conntrack.tcpBeLiberal && !spec.bugs.includes('forward-invalid'),
+        keepsMark: spec.bugs.includes('keep-masquerade-mark'),
       }));
   }
 }

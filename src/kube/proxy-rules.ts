@@ -41,6 +41,8 @@ export interface ProxyRuleSettings {
   readonly nodeIP: Ipv4;
   /** INVALID packets are dropped where they would be forwarded (not with tcp_be_liberal, not before 1.15) */
   readonly dropInvalid: boolean;
+  /** The mark is not taken off a packet that is masqueraded, so that a tunnel's packet inherits it (before 1.18.3). */
+  readonly keepsMark?: boolean;
 }
 
 export interface PlannedPort {
@@ -98,7 +100,7 @@ class Writer {
     }
     this.#nat.push(
       `-A ${KUBE_POSTROUTING} -m mark ! --mark ${MASQUERADE_MARK}/${MASQUERADE_MARK} -j RETURN`,
-      `-A ${KUBE_POSTROUTING} -j MARK --xor-mark ${MASQUERADE_MARK}`,
+      ...(settings.keepsMark === true ? [] : [`-A ${KUBE_POSTROUTING} -j MARK --xor-mark ${MASQUERADE_MARK}`]),
       `-A ${KUBE_POSTROUTING} -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully`,
       `-A ${KUBE_MARK_MASQ} -j MARK --or-mark ${MASQUERADE_MARK}`,
     );

@@ -128,6 +128,11 @@ export class NetDevice implements FrameReceiver {
   master: NetDevice | null = null;
   /** IFF_PROMISC count (a bridge port has one). */
   promiscuity = 0;
+  /**
+   * tx-checksum-ip-generic: transport checksums are left to the device. Bytes on a wire are the same either way; it is
+   * kept for what old kernels get wrong about it (stack/kernel-bug.ts).
+   */
+  txChecksum = true;
   readonly stats: DeviceStats = { rxPackets: 0, rxBytes: 0, rxDropped: 0, txPackets: 0, txBytes: 0, txDropped: 0 };
   upper: Handler = NOBODY;
   lower: Transmitter = NOBODY;

@@ -75,20 +75,26 @@ function rewrite(packet: Packet, ct: NfConn, info: CtInfo, manip: NatManip): voi
   if (manip === NatManip.SOURCE) {
     const address = reply ? ct.oDst : ct.rDst;
     const port = ct.proto === IpProtocol.ICMP ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oDport : ct.rDport;
-    mangle(packet.at, packet.end, true, address, port);
+    mangle(packet.at, packet.end, true, address, port, unfinished(packet, ct));
   } else {
     const address = reply ? ct.oSrc : ct.rSrc;
     const port = ct.proto === IpProtocol.ICMP ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oSport : ct.rSport;
-    mangle(packet.at, packet.end, false, address, port);
+    mangle(packet.at, packet.end, false, address, port, unfinished(packet, ct));
   }
   packet.reload();
+}
+
+/** The bug nat-zero-udp-checksum strikes: even a checksum of zero is corrected. */
+function unfinished(packet: Packet, ct: NfConn): boolean {
+  const { partialFrame } = ct.conntrack.host;
+  return partialFrame !== 0 && partialFrame === packet.frame;
 }
 
 /**
  * nf_nat_ipv4_manip_pkt(): address and port (ICMP: identifier) of one end of the packet at `at`, with all checksums.
  * Ports that lie outside of [at, end) are left alone, as are checksums (ICMP quotes no more than eight bytes for sure).
  */
-function mangle(at: number, end: number, source: boolean, address: Ipv4, port: number): void {
+function mangle(at: number, end: number, source: boolean, address: Ipv4, port: number, unfinished = false): void {
   const field = at + (source ? IPV4_SOURCE : IPV4_DESTINATION);
   const old = view.getInt32(field);
   const protocol = view.getUint8(at + IPV4_PROTOCOL);
@@ -104,7 +110,7 @@ function mangle(at: number, end: number, source: boolean, address: Ipv4, port: n
       const after = update16(update32(before, old, address), oldPort, port);
       // RFC 768: zero means "no checksum"; it stays that, and a computed zero is sent as all ones.
       if (protocol === IpProtocol.TCP) view.setUint16(checksumAt, after);
-      else if (before !== 0) view.setUint16(checksumAt, after === 0 ? 0xffff : after);
+      else if (before !== 0 || unfinished) view.setUint16(checksumAt, after === 0 ? 0xffff : after);
     }
   }
   view.setInt32(field, address);

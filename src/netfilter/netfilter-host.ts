@@ -54,6 +54,11 @@ export interface NetfilterHost {
   rerouteLocalOut(frame: Frame): DropReason;
   /** Ends the conntrack entry with this original tuple, if there is one. */
   dropConntrack(protocol: number, source: Ipv4, sourcePort: number, destination: Ipv4, port: number): void;
+  /**
+   * The packet just on its way out whose checksum a kernel with the bug nat-zero-udp-checksum takes for unfinished: a tunnel's,
+   * with an inner packet that a device was to finish. 0: none.
+   */
+  readonly partialFrame: Frame;
   /** A sysctl's value as a number, `otherwise` when it is not set (net.netfilter.*, net.ipv4.*). */
   sysctl(name: string, otherwise: number): number;
   /** True when somebody wants notes about packets (a capture): only then build the text. */

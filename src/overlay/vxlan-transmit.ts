@@ -28,7 +28,7 @@ import { vxlanSnoop } from './vxlan-receive.ts';
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameDepth, frameEnd, frameHash, frameStart, NO_FRAME, view } = frames;
 const { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } = ethernet;
-const { IPV4_DESTINATION, IPV4_DF, IPV4_HEADER, IpProtocol } = ipv4;
+const { IPV4_DESTINATION, IPV4_DF, IPV4_HEADER, IPV4_PROTOCOL, IpProtocol } = ipv4;
 const { UDP_CHECKSUM, UDP_HEADER } = udpHeader;
 const { VXLAN_HEADER, VXLAN_OVERHEAD } = vxlanHeader;
 const { PORT_HIGH, PORT_LOW } = sockets;
@@ -133,7 +133,20 @@ function encapsulate(vxlan: Vxlan, frame: Frame, remote: VxlanRemote): void {
   const id = netns.ipId.next(source, remote.ip, IpProtocol.UDP);
   writeIpv4Header(view, ip, tos, end - ip, id, df, ttl, IpProtocol.UDP, source, remote.ip);
   if (source === 0) endPacket(netns, frame, DropReason.TUNNEL_NO_ROUTE, dst);
-  else ipLocalOut(netns, frame, dst, false, false);
+  else if (netns.machine.bugs.size !== 0 && leavesChecksum(vxlan, packet, protocol)) {
+    netns.partialFrame = frame;
+    ipLocalOut(netns, frame, dst, false, false);
+    netns.partialFrame = 0;
+  } else ipLocalOut(netns, frame, dst, false, false);
+}
+
+/** The inner packet's checksum would be left to the device (CHECKSUM_PARTIAL): TCP and UDP, while it does checksums. */
+function leavesChecksum(vxlan: Vxlan, packet: number, protocol: number): boolean {
+  if (!vxlan.dev.txChecksum || protocol !== EtherType.IPV4 || !vxlan.netns.machine.bugs.has('nat-zero-udp-checksum')) {
+    return false;
+  }
+  const inner = view.getUint8(packet + IPV4_PROTOCOL);
+  return inner === IpProtocol.TCP || inner === IpProtocol.UDP;
 }
 
 /** udp_tunnel_dst_lookup: kept with the remote while the FIB stands. A group leaves by the device's link. */

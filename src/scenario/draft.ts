@@ -81,6 +81,7 @@ const SETTINGS = [
   'nodePortRange',
   'kubeProxy',
   'dns',
+  'kernelBugs',
 ] as const;
 
 export function parseDraft(tree: YamlTree): Parsed {

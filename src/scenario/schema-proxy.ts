@@ -42,7 +42,7 @@ export const kubeProxy = z.strictObject({
     .prefault({}),
   bugs: z.array(z.enum(PROXY_BUGS)).default([]).meta({
     description:
-      'Mistakes of old releases, to play them again. stale-udp-conntrack: UDP flows to endpoints that are gone are not forgotten (kubernetes#48370). forward-invalid: INVALID packets are forwarded (kubernetes#74839).',
+      'Mistakes of old releases, to play them again. stale-udp-conntrack: UDP flows to endpoints that are gone are not forgotten (kubernetes#48370). forward-invalid: INVALID packets are forwarded (kubernetes#74839). keep-masquerade-mark: VXLAN packets around masqueraded ones are masqueraded too (kubernetes#88986).',
   }),
 });
 

@@ -1,6 +1,7 @@
 // A machine: one Linux kernel with its initial namespace and the named ones of `ip netns`. Namespaces of one machine
 // share what one kernel shares: the secret of the flow hash, jiffies, and the table of named namespaces.
 
+import type { KernelBug } from './kernel-bug.ts';
 import { NetNamespace } from './netns.ts';
 import type { World } from './world.ts';
 
@@ -13,6 +14,8 @@ export class Machine {
   readonly namespaces = new Map<string, NetNamespace>();
   /** Key of the flow dissector's hash (net/core/flow_dissector.c hashrnd): per boot, here per seed. */
   readonly flowSecret: number;
+  /** what this kernel gets wrong */
+  readonly bugs = new Set<KernelBug>();
 
   constructor(world: World, name: string) {
     this.world = world;

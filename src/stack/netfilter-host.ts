@@ -137,6 +137,10 @@ class NamespaceHost implements NetfilterHost {
     return text === null ? otherwise : Number(text);
   }
 
+  get partialFrame(): Frame {
+    return this.#netns.partialFrame;
+  }
+
   get wantsNotes(): boolean {
     return this.#netns.world.observer.wantsNotes;
   }

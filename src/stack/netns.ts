@@ -53,6 +53,8 @@ export class NetNamespace {
   hooks: HookChain | null = null;
   /** What stands behind the hooks, when it is podwire's own (netfilter-host.ts netfilterOf makes it). */
   netfilter: Netfilter | null = null;
+  /** The tunnel packet on its way out that the bug nat-zero-udp-checksum is about; 0: none. */
+  partialFrame: Frame = 0;
   /** Requests that wait to be answered by proxy. */
   proxyQueue = 0;
   readonly loopback: InDevice;
