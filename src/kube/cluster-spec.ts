@@ -3,6 +3,7 @@
 import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
 import type { HostAlias } from '../dns/hosts-file.ts';
+import type { KernelBug } from '../stack/kernel-bug.ts';
 import type { ClusterDnsSpec } from './cluster-dns.ts';
 import type { EndpointSlice } from './endpoint-slice.ts';
 import type { KubeProxySpec } from './kube-proxy-spec.ts';
@@ -22,12 +23,14 @@ export interface NodeSpec {
   readonly mac: Mac | null;
   /** MTU of eth0 and of the switch port that it is plugged into */
   readonly mtu: number;
+  /** default route; null or absent: none */
+  readonly gateway?: Ipv4 | null;
   /** label topology.kubernetes.io/zone */
   readonly zone?: string | null;
 }
 
 /** A machine on the underlay that is no node: a client, or a load balancer, from outside. */
-export type HostSpec = Pick<NodeSpec, 'name' | 'address' | 'prefixLength' | 'mac' | 'mtu'>;
+export type HostSpec = Pick<NodeSpec, 'name' | 'address' | 'prefixLength' | 'mac' | 'mtu' | 'gateway'>;
 
 export interface FlannelSpec {
   readonly backend: 'vxlan' | 'host-gw';
@@ -39,6 +42,16 @@ export interface FlannelSpec {
   readonly mtu: number | null;
 }
 
+/** A container as far as it says what runs in it. */
+export interface ContainerSpec {
+  /** '' : none named */
+  readonly image: string;
+  /** empty: the entry point of the image */
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
+}
+
 export interface PodSpec {
   readonly name: string;
   readonly namespace: string;
@@ -46,6 +59,8 @@ export interface PodSpec {
   readonly nodeName: string | null;
   readonly hostNetwork: boolean;
   readonly containers: readonly string[];
+  /** what runs in them (container-program.ts); default: nothing */
+  readonly programs?: readonly ContainerSpec[];
   readonly labels: Readonly<Record<string, string>>;
   /** named or not, of all containers; what a Service's targetPort may name */
   readonly ports?: readonly { readonly name: string; readonly port: number; readonly protocol: Protocol }[];
@@ -76,6 +91,8 @@ export interface ServiceNetworkSpec {
 export interface ClusterSpec {
   /** --cluster-cidr */
   readonly podCIDR: Ipv4Prefix;
+  /** mistakes that the kernels of the nodes have */
+  readonly kernelBugs?: readonly KernelBug[];
   /** --node-cidr-mask-size */
   readonly nodeCIDRMaskSize: number;
   /** in the order in which they join */

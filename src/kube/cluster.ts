@@ -21,12 +21,14 @@ import {
 } from './cluster-dns.ts';
 import { type ClusterSpec, type HostSpec, type NodeSpec, type PodSpec, podLabel } from './cluster-spec.ts';
 import { bridgeAdd } from './cni-bridge.ts';
+import { containerPrograms } from './container-program.ts';
 import { type FlannelNode, flannelMtu, startFlannel, syncLease } from './flannel.ts';
 import { ensureHost, type OnDevice } from './host.ts';
 import { HostLocal } from './host-local.ts';
 import { assignNodeCidrs, CidrSet } from './node-ipam.ts';
 import { NODE_PORT_RANGE } from './node-port-allocator.ts';
 import { podView } from './pod-lifecycle.ts';
+import { runProgramInPod } from './pod-program.ts';
 import { createSandbox } from './sandbox.ts';
 import { scheduleNode } from './scheduler.ts';
 import { type ServiceNetwork, startServiceNetwork } from './service-network.ts';
@@ -155,6 +157,11 @@ export class Cluster {
     const pod = spec.hostNetwork ? this.#hostPod(spec, node) : this.#networkPod(spec, node);
     writePodFiles(pod, this.spec.dns ?? null);
     this.pods.set(label, pod);
+    if (pod.ip !== null) {
+      for (const container of spec.programs ?? []) {
+        for (const start of containerPrograms(container, spec.hostname ?? spec.name)) runProgramInPod(pod, start);
+      }
+    }
     this.#podCounts.set(node, (this.#podCounts.get(node) ?? 0) + 1);
     return pod;
   }
@@ -259,6 +266,7 @@ function joinNode(
   const { nodeSpec, cidr, onDevice } = how;
   const { network } = cluster.spec;
   const host = ensureHost(world, nodeSpec, cluster.underlay, onDevice);
+  for (const bug of cluster.spec.kernelBugs ?? []) host.machine.bugs.add(bug);
   const base = {
     name: nodeSpec.name,
     spec: nodeSpec,

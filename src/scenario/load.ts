@@ -1,10 +1,11 @@
 // Reads a scenario: text -> document with positions -> schema -> checks -> value. Every mistake of the file is reported at
 // once, each at its place.
 
+import { type Ipv4, maskIpv4 } from '../addr/ipv4.ts';
 import { RESOLVER } from '../kube/cluster-dns.ts';
 import { type ClusterSpec, type PodSpec, podLabel, type ServiceNetworkSpec } from '../kube/cluster-spec.ts';
 import { KUBE_PROXY_DEFAULTS } from '../kube/kube-proxy-spec.ts';
-import { type ClusterPlan, checkCluster } from './check-cluster.ts';
+import { type ClusterPlan, checkCluster, type PlannedNode } from './check-cluster.ts';
 import { dnsSpec } from './check-dns.ts';
 import { hasServices } from './check-services.ts';
 import { checkSteps } from './check-steps.ts';
@@ -103,6 +104,14 @@ function readManifests(tree: YamlTree, file: string, options: LoadOptions): Obje
   return objects;
 }
 
+/** Addresses of Services need a route on the nodes: every real node has a default one. */
+function gatewayOf(node: PlannedNode, cluster: ScenarioInput['cluster'], services: boolean): Ipv4 | null {
+  if (cluster.underlay.gateway !== undefined) return cluster.underlay.gateway;
+  if (!services || node.prefixLength > 30) return null;
+  const last = ((node.address | ~maskIpv4(node.prefixLength)) - 1) | 0;
+  return last === node.address ? null : last;
+}
+
 /** Absent when the file says nothing of Services: then nodes have no netfilter either. */
 function assembleServices(cluster: ScenarioInput['cluster'], draft: Draft): ServiceNetworkSpec | null {
   if (!hasServices(draft)) return null;
@@ -123,6 +132,12 @@ function assemblePod({ pod }: PodDraft): PodSpec {
     nodeName: spec.nodeName ?? null,
     hostNetwork: spec.hostNetwork ?? false,
     containers: (spec.containers ?? []).map((c) => c.name),
+    programs: (spec.containers ?? []).map((c) => ({
+      image: c.image ?? '',
+      command: c.command ?? [],
+      args: c.args ?? [],
+      ports: (c.ports ?? []).map((p) => ({ port: p.containerPort, protocol: p.protocol ?? 'TCP' })),
+    })),
     labels: metadata.labels ?? {},
     ports: (spec.containers ?? []).flatMap((c) =>
       (c.ports ?? []).map((p) => ({ name: p.name ?? '', port: p.containerPort, protocol: p.protocol ?? 'TCP' })),
@@ -146,10 +161,16 @@ function assemblePod({ pod }: PodDraft): PodSpec {
 function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft: Draft): Scenario {
   const { cluster } = input;
   const narrow = new Map(input.cables.flatMap((c) => (c.mtu === undefined ? [] : [[c.node, c.mtu] as const])));
+  const services = assembleServices(cluster, draft);
   const spec: ClusterSpec = {
     podCIDR: cluster.podCIDR,
+    kernelBugs: cluster.kernelBugs,
     nodeCIDRMaskSize: cluster.nodeCIDRMaskSize,
-    nodes: plan.nodes.map((n) => ({ ...n, mtu: narrow.get(n.name) ?? cluster.underlay.mtu })),
+    nodes: plan.nodes.map((n) => ({
+      ...n,
+      mtu: narrow.get(n.name) ?? cluster.underlay.mtu,
+      gateway: gatewayOf(n, cluster, services !== null),
+    })),
     hosts: cluster.hosts.map(({ name, address, mac }) => ({
       ...{ name, address: address.address, prefixLength: address.length, mac: mac ?? null, mtu: cluster.underlay.mtu },
     })),
@@ -161,7 +182,7 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft
       mtu: cluster.network.mtu ?? null,
     },
     pods: draft.pods.filter((p) => p !== null).map(assemblePod),
-    services: assembleServices(cluster, draft),
+    services,
     dns: dnsSpec(draft, plan.nodes),
   };
   return {

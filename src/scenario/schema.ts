@@ -36,7 +36,18 @@ export const podManifest = z.looseObject({
       dnsConfig: dnsConfig.optional(),
       hostAliases: hostAliases.optional(),
       containers: z
-        .array(z.looseObject({ name, ports: z.array(containerPort).max(100).optional() }))
+        .array(
+          z.looseObject({
+            name,
+            image: z.string().max(1_000).optional().meta({
+              description:
+                'What runs in it: nginx, agnhost, http-echo, podwire/tcp-echo, podwire/udp-echo; any other runs nothing.',
+            }),
+            command: z.array(z.string().max(10_000)).max(100).optional(),
+            args: z.array(z.string().max(10_000)).max(100).optional(),
+            ports: z.array(containerPort).max(100).optional(),
+          }),
+        )
         .min(1)
         .max(100)
         .optional(),
