@@ -54,7 +54,8 @@ export class DnsServer extends Program {
     const listener = this.#listener;
     listener.reuseAddress = true;
     const errno = this.#udp.bind(address, port) ?? listener.bind(address, port) ?? listener.listen(BACKLOG);
-    if (errno !== null) {
+    // A namespace whose kernel cannot listen over TCP is served over UDP alone.
+    if (errno !== null && errno !== 'EOPNOTSUPP') {
       this.#refused(errno, port);
       return;
     }

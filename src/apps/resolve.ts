@@ -162,7 +162,7 @@ export function fromHosts(
     else if (entry.ipv6 !== null) address = { ipv4: null, ipv6: entry.ipv6, text: formatIpv6(entry.ipv6) };
     if (address === null) continue;
     used.push(entry);
-    if (!addresses.some((a) => a.text === address.text)) addresses.push(address);
+    addresses.push(address);
   }
   const first = used[0];
   return first === undefined ? null : { addresses, canonical: first.canonical, entries: used };
