@@ -25,10 +25,10 @@ export class Table {
     this.#directory = directory;
   }
 
-  play(name: string): Outcome {
+  play(name: string, exact = false): Outcome {
     let outcome: Outcome;
     try {
-      outcome = runScript(parseScript(readFileSync(join(this.#directory, `${name}.pkt`), 'utf8')));
+      outcome = runScript(parseScript(readFileSync(join(this.#directory, `${name}.pkt`), 'utf8')), exact);
     } catch (e) {
       if (!(e instanceof SyntaxFault)) throw e;
       outcome = { verdict: 'failed', why: e.message };
