@@ -1,9 +1,26 @@
 // What a match or target may use when it compiles itself: the namespace, and the tables that outlive a rule.
 
+import type { Conntrack } from './conntrack.ts';
+import type { IpSets } from './ipset/ip-sets.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
+
+/** What rules share by name: lists of -m recent, tables of -m hashlimit. Lives as long as the namespace. */
+export class SharedTables {
+  readonly #tables = new Map<string, unknown>();
+
+  /** The table of this key; `make` is called when it is not there. A key has one type: it begins with its match's name. */
+  table<T>(key: string, make: () => T): T {
+    if (!this.#tables.has(key)) this.#tables.set(key, make());
+    return this.#tables.get(key) as T;
+  }
+}
 
 export interface CompileContext {
   readonly host: NetfilterHost;
+  readonly shared: SharedTables;
+  readonly sets: IpSets;
+  /** null where nobody tracks (tests of tables alone) */
+  readonly conntrack: Conntrack | null;
   /** name of the table that the rule stands in */
   readonly table: string;
 }

@@ -4,6 +4,8 @@ export interface ExtensionOption {
   /** long name without its dashes */
   readonly name: string;
   readonly argument: 'none' | 'required' | 'optional';
+  /** the option that this is another name of */
+  readonly alias?: string;
   /** may stand behind `!` */
   readonly invertible?: boolean;
   /** how many words its argument has, 1 when left out; they are handed over joined by a blank */

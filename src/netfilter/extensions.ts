@@ -5,42 +5,85 @@ import { addrtypeMatch } from './matches/addrtype.ts';
 import { commentMatch } from './matches/comment.ts';
 import { connmarkMatch } from './matches/connmark.ts';
 import { conntrackMatch } from './matches/conntrack.ts';
+import { hashlimitMatch } from './matches/hashlimit.ts';
 import { icmpMatch } from './matches/icmp.ts';
+import { iprangeMatch } from './matches/iprange.ts';
+import { limitMatch } from './matches/limit.ts';
+import { macMatch, pkttypeMatch } from './matches/link-header.ts';
 import { markMatch } from './matches/mark.ts';
 import { multiportMatch } from './matches/multiport.ts';
-import { sctpMatch } from './matches/sctp.ts';
+import { ownerMatch } from './matches/owner.ts';
+import { physdevMatch } from './matches/physdev.ts';
+import { recentMatch } from './matches/recent.ts';
+import { setMatch } from './matches/set.ts';
+import { dscpMatch, lengthMatch, tosMatch, ttlMatch } from './matches/simple-header.ts';
 import { stateMatch } from './matches/state.ts';
 import { statisticMatch } from './matches/statistic.ts';
 import { tcpMatch } from './matches/tcp.ts';
-import { udpMatch } from './matches/udp.ts';
+import { sctpMatch, udpMatch } from './matches/udp.ts';
 import type { TargetType } from './target.ts';
+import { classifyTarget } from './targets/classify.ts';
+import { connmarkTarget } from './targets/connmark.ts';
+import { ctTarget, notrackTarget } from './targets/ct.ts';
+import { logTarget, nflogTarget, traceTarget } from './targets/log.ts';
 import { markTarget } from './targets/mark.ts';
 import { masqueradeTarget, redirectTarget } from './targets/masquerade.ts';
 import { dnatTarget, snatTarget } from './targets/nat.ts';
+import { netmapTarget } from './targets/netmap.ts';
 import { rejectTarget } from './targets/reject.ts';
+import { checksumTarget, dscpTarget, tosTarget, ttlTarget } from './targets/rewrite-header.ts';
+import { setTarget } from './targets/set.ts';
+import { tcpmssTarget } from './targets/tcpmss.ts';
 
 const MATCHES: readonly MatchType[] = [
   addrtypeMatch,
   commentMatch,
   connmarkMatch,
   conntrackMatch,
+  dscpMatch,
+  hashlimitMatch,
   icmpMatch,
+  iprangeMatch,
+  lengthMatch,
+  limitMatch,
+  macMatch,
   markMatch,
   multiportMatch,
+  ownerMatch,
+  physdevMatch,
+  pkttypeMatch,
+  recentMatch,
   sctpMatch,
+  setMatch,
   stateMatch,
   statisticMatch,
   tcpMatch,
+  tosMatch,
+  ttlMatch,
   udpMatch,
 ];
 
 const TARGETS: readonly TargetType[] = [
+  checksumTarget,
+  classifyTarget,
+  connmarkTarget,
+  ctTarget,
   dnatTarget,
+  dscpTarget,
+  logTarget,
   markTarget,
   masqueradeTarget,
+  netmapTarget,
+  nflogTarget,
+  notrackTarget,
   redirectTarget,
   rejectTarget,
+  setTarget,
   snatTarget,
+  tcpmssTarget,
+  tosTarget,
+  traceTarget,
+  ttlTarget,
 ];
 
 const MATCH_BY_NAME = new Map(MATCHES.map((m) => [m.name, m] as const));

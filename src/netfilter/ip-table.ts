@@ -81,6 +81,11 @@ export class IpTable {
     }
   }
 
+  /** True when there is an ipset set of this name. */
+  hasSet(name: string): boolean {
+    return this.#context.sets.find(name) !== null;
+  }
+
   /** True when a rule needs conntrack (nf_ct_netns_get in the checkentry of a match or target). */
   get usesConntrack(): boolean {
     for (const chain of this.chains.values()) for (const rule of chain.rules) if (rule.usesConntrack) return true;

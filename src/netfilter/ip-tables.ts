@@ -1,8 +1,11 @@
 // The rules of one namespace: the five tables of IPv4, and what outlives a rule (interface patterns). Made with the first
 // rule; netfilter.ts asks the tables, hook by hook, in the order of their priorities.
 
+import { SharedTables } from './compile-context.ts';
+import type { Conntrack } from './conntrack.ts';
 import { InterfacePatterns } from './interface-matcher.ts';
 import { IpTable, TABLE_NAMES, type TableName } from './ip-table.ts';
+import { IpSets } from './ipset/ip-sets.ts';
 import { type RestoreError, type RestoreOptions, restoreTables } from './iptables-restore.ts';
 import { formatTable } from './iptables-save.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
@@ -13,15 +16,22 @@ export class IpTables {
   readonly host: NetfilterHost;
   /** Called after each change of rules, chains or policies (not of counters): hooks and conntrack may be needed anew. */
   onChange: (() => void) | null = null;
+  /** ipset's sets of this namespace */
+  readonly sets: IpSets;
+  readonly #shared = new SharedTables();
   readonly #patterns: InterfacePatterns;
   readonly #indexed: boolean;
+  readonly #conntrack: Conntrack | null;
   readonly #tables = new Map<TableName, IpTable>();
 
   /** @param options.indexed false: chains are walked rule by rule as Linux does (the oracle of tests and benchmarks) */
-  constructor(host: NetfilterHost, options: { readonly indexed?: boolean } = {}) {
+  constructor(host: NetfilterHost, options: { readonly indexed?: boolean; readonly conntrack?: Conntrack } = {}) {
     this.host = host;
+    this.sets = new IpSets(host.sim);
+    this.sets.ruleReferences = (name) => this.#rulesWithSet(name);
     this.#patterns = new InterfacePatterns(host);
     this.#indexed = options.indexed ?? true;
+    this.#conntrack = options.conntrack ?? null;
   }
 
   /** The table, null as long as no command has named it. */
@@ -41,7 +51,7 @@ export class IpTables {
     return new IpTable(name, {
       host: this.host,
       patterns: this.#patterns,
-      context: { host: this.host, table: name },
+      context: { host: this.host, shared: this.#shared, sets: this.sets, conntrack: this.#conntrack, table: name },
       indexed: this.#indexed,
     });
   }
@@ -49,6 +59,18 @@ export class IpTables {
   /** Takes in a table that was made with unmade(). */
   add(table: IpTable): void {
     this.#tables.set(table.name, table);
+  }
+
+  #rulesWithSet(name: string): number {
+    let count = 0;
+    for (const table of this.#tables.values()) {
+      for (const chain of table.chains.values()) {
+        for (const rule of chain.rules) {
+          for (const user of [...rule.matches, rule.target]) if (user?.sets?.includes(name) === true) count++;
+        }
+      }
+    }
+    return count;
   }
 
   /** True when a rule or a table needs conntrack in this namespace (the nat table, -m conntrack, -j CT ...). */

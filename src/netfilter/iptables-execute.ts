@@ -51,7 +51,10 @@ export function executeCall(draft: TableDraft, call: IptablesCall, options: Exec
   const say = (text: string): void => {
     if (call.verbose > 0) options.out(text);
   };
-  for (const rule of call.rules) checkJump(draft, rule);
+  for (const rule of call.rules) {
+    checkSets(draft, rule);
+    checkJump(draft, rule);
+  }
   switch (call.command) {
     case 'A':
     case 'I':
@@ -146,6 +149,14 @@ function needChain(draft: TableDraft, name: string): Chain {
 
 /** A jump to a chain that is not there; iptables-restore says the line of COMMIT. */
 export class NoSuchChain extends RuleError {}
+
+function checkSets(draft: TableDraft, rule: Rule): void {
+  for (const user of [...rule.matches, rule.target]) {
+    for (const name of user?.sets ?? []) {
+      if (!draft.table.hasSet(name)) throw new RuleError(`Set ${name} doesn't exist.\n`);
+    }
+  }
+}
 
 function checkJump(draft: TableDraft, rule: Rule): void {
   if (rule.target !== null || rule.jump === '' || (!rule.goto && STANDARD_TARGETS.includes(rule.jump))) return;

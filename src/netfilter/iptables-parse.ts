@@ -130,8 +130,9 @@ class CallParser {
     if (option.argument === 'optional') return null;
     if (this.#at >= this.#argv.length) throw new RuleError(`option "${shown}" requires an argument`);
     const words = option.words ?? 1;
+    if (this.#at + words > this.#argv.length) throw new RuleError(`--${option.name} requires two args.`);
     const value = this.#argv.slice(this.#at, this.#at + words).join(' ');
-    this.#at = Math.min(this.#at + words, this.#argv.length);
+    this.#at += words;
     return value;
   }
 
@@ -355,9 +356,10 @@ class CallParser {
     const command = this.#command;
     if (command === '') throw new RuleError('no command specified');
     const rule = this.#rule;
-    for (const e of this.#extensions) e.finish();
+    // Each extension's own words come before the general ones.
     for (const match of rule.matches) match.finish(rule);
     rule.target?.finish(rule);
+    for (const e of this.#extensions) e.finish();
     const sources = this.#sources === '' ? ANYWHERE : parseAddresses(this.#sources);
     const destinations = this.#destinations === '' ? ANYWHERE : parseAddresses(this.#destinations);
     if ((rule.sourceInverted && sources.length > 1) || (rule.destinationInverted && destinations.length > 1)) {

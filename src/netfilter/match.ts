@@ -20,6 +20,8 @@ export interface Match {
   parse(option: OptionValue, rule: Rule): void;
   /** Called when the rule is complete. @throws RuleError */
   finish(rule: Rule): void;
+  /** names of the ipset sets that it asks */
+  readonly sets?: readonly string[];
   /** What only the kernel refuses (checkentry): true makes it "Invalid argument". */
   refused?(rule: Rule): boolean;
   /** The same for a chain that is reached from this hook. */

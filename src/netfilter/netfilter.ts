@@ -80,7 +80,7 @@ export class Netfilter implements HookChain {
   constructor(host: NetfilterHost) {
     this.host = host;
     this.conntrack = new Conntrack(host);
-    this.tables = new IpTables(host);
+    this.tables = new IpTables(host, { conntrack: this.conntrack });
     this.tables.onChange = () => this.#compose();
   }
 

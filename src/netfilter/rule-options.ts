@@ -25,14 +25,15 @@ export class ExtensionInUse {
   }
 
   take(option: ExtensionOption, value: string, inverted: boolean): void {
-    if (this.#seen.includes(option.name) && option.multiple !== true) {
-      throw new RuleError(`${this.name}: option "--${option.name}" can only be used once.\n`);
+    const name = option.alias ?? option.name;
+    if (this.#seen.includes(name) && option.multiple !== true) {
+      throw new RuleError(`${this.name}: option "--${name}" can only be used once.\n`);
     }
     if (inverted && option.invertible !== true) {
-      throw new RuleError(`${this.name}: option "--${option.name}" cannot be inverted.\n`);
+      throw new RuleError(`${this.name}: option "--${name}" cannot be inverted.\n`);
     }
-    this.#seen.push(option.name);
-    this.#parse({ extension: this.name, name: option.name, value, inverted });
+    this.#seen.push(name);
+    this.#parse({ extension: this.name, name, value, inverted });
   }
 
   /** What can only be said when all options are there. */

@@ -51,7 +51,7 @@ export function listRule(rule: Rule, number: number, options: ListOptions): stri
   const { numeric } = options;
   let text = options.lineNumbers ? `${String(number).padEnd(4)} ` : '';
   if (options.verbose) text += counters(rule.packets, rule.bytes, options.exact);
-  text += `${rule.jump.padEnd(9)} ${rule.protocolInverted ? '!' : ' '}`;
+  text += `${(rule.target?.listName ?? rule.jump).padEnd(9)} ${rule.protocolInverted ? '!' : ' '}`;
   text += `${protocolOf(rule, numeric).padEnd(4)} `;
   text += `${rule.fragment ? (rule.fragmentInverted ? '!f' : '-f') : '--'} `;
   if (options.verbose) {

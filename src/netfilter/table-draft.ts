@@ -126,6 +126,7 @@ export class TableDraft {
       if (rule.target !== null) {
         const hooks = extensionTypes.target(rule.jump)?.hooks;
         if (hooks !== undefined && (hooks & (1 << hook)) === 0) return 'Invalid argument';
+        if (rule.target.refusedAt?.(hook) === true) return 'Invalid argument';
       } else if (this.#chains.has(rule.jump)) {
         const found = this.#visit(rule.jump, hook, depth + 1, deepest);
         if (found !== null) return found;

@@ -23,6 +23,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     ],
     () => import('./commands/iptables.ts'),
   ],
+  [['ipset'], () => import('./commands/ipset.ts')],
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
   [['traceroute'], () => import('./commands/traceroute.ts')],

@@ -87,7 +87,7 @@ function parseTypes(text: string): number {
   let bits = 0;
   for (const name of text.split(',')) {
     const type = TYPES.indexOf(name.toUpperCase());
-    if (type < 0) throw new RuleError(`addrtype: bad type \`${name}'`);
+    if (type < 0) throw new RuleError(`addrtype: bad type "${name}"`);
     bits |= 1 << type;
   }
   return bits;

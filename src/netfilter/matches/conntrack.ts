@@ -98,7 +98,7 @@ class ConntrackMatch implements Match {
     } else if (name === 'ctstate') this.#states = parseStates(value, 'ctstate', STATE_NAMES);
     else if (name === 'ctproto') {
       const number = unsigned(value, 255) ?? protocolNumber(value.toLowerCase());
-      if (number === null) throw new RuleError(`conntrack: Bad value for "--ctproto" option: "${value}"`);
+      if (number === null) throw new RuleError(`unknown protocol "${value}" specified`);
       if (number === 0 && option.inverted) throw new RuleError('conntrack: rule would never match protocol');
       this.#protocol = number;
     } else if (name === 'ctstatus') this.#status = parseStatus(value);

@@ -4,8 +4,10 @@ import * as frames from '../../link/frame.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { unsigned } from '../option-text.ts';
+import type { Rule } from '../rule.ts';
 
 const { view } = frames;
+const ICMP = 1;
 /** no type: every message */
 const ANY = 255;
 
@@ -75,16 +77,20 @@ class IcmpMatch implements Match {
     }
     const [type = '', code] = option.value.split('/', 2);
     const number = unsigned(type, 255);
-    if (number === null) throw new RuleError(`Invalid ICMP type \`${type}'\n`);
+    if (number === null) throw new RuleError(`Unknown ICMP type \`${option.value}'`);
     this.#type = number;
     if (code === undefined) return;
     const codeNumber = unsigned(code, 255);
-    if (codeNumber === null) throw new RuleError(`Invalid ICMP code \`${code}'\n`);
+    if (codeNumber === null) throw new RuleError(`Unknown ICMP type \`${option.value}'`);
     this.#codeMin = codeNumber;
     this.#codeMax = codeNumber;
   }
 
   finish(): void {}
+
+  refused(rule: Rule): boolean {
+    return rule.protocol !== ICMP || rule.protocolInverted;
+  }
 
   save(): string {
     const code = this.#codeMin === 0 && this.#codeMax === 255 ? '' : `/${this.#codeMin}`;
@@ -122,6 +128,6 @@ class IcmpMatch implements Match {
 
 export const icmpMatch: MatchType = {
   name: 'icmp',
-  options: [{ name: 'icmp-type', argument: 'required', invertible: true }],
+  options: [{ name: 'icmp-type', argument: 'required', invertible: true, mandatory: true }],
   create: () => new IcmpMatch(),
 };

@@ -25,7 +25,6 @@ class MultiportMatch implements Match {
   parse(option: OptionValue, rule: Rule): void {
     this.#protocol = rule.protocol;
     checkProtocol(rule);
-    if (this.#given) throw new RuleError('multiport can only have one option');
     this.#given = true;
     this.#kind = option.name.startsWith('s') ? 'sports' : option.name.startsWith('d') ? 'dports' : 'ports';
     this.#inverted = option.inverted;
@@ -88,10 +87,24 @@ function checkProtocol(rule: Rule): void {
   }
 }
 
-const option = (name: string) => ({ name, argument: 'required', invertible: true }) as const;
+const KINDS = ['source-ports', 'destination-ports', 'ports'];
+
+const option = (name: string, alias?: string) =>
+  ({
+    name,
+    argument: 'required',
+    invertible: true,
+    ...(alias === undefined ? { excludes: KINDS.filter((n) => n !== name) } : { alias }),
+  }) as const;
 
 export const multiportMatch: MatchType = {
   name: 'multiport',
-  options: [option('source-ports'), option('sports'), option('destination-ports'), option('dports'), option('ports')],
+  options: [
+    option('source-ports'),
+    option('sports', 'source-ports'),
+    option('destination-ports'),
+    option('dports', 'destination-ports'),
+    option('ports'),
+  ],
   create: () => new MultiportMatch(),
 };

@@ -91,7 +91,7 @@ export const statisticMatch: MatchType = {
   options: [
     { name: 'mode', argument: 'required', mandatory: true },
     { name: 'probability', argument: 'required', invertible: true, excludes: ['every', 'packet'] },
-    { name: 'every', argument: 'required', invertible: true, excludes: ['probability'] },
+    { name: 'every', argument: 'required', invertible: true, excludes: ['probability'], requires: ['packet'] },
     { name: 'packet', argument: 'required', excludes: ['probability'], requires: ['every'] },
   ],
   create: () => new StatisticMatch(),

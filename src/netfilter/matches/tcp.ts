@@ -45,11 +45,9 @@ class TcpMatch implements Match {
   parse(option: OptionValue): void {
     switch (option.name) {
       case 'source-port':
-      case 'sport':
         this.#source.parse(option, TCP);
         break;
       case 'destination-port':
-      case 'dport':
         this.#destination.parse(option, TCP);
         break;
       case 'syn':
@@ -156,9 +154,9 @@ export const tcpMatch: MatchType = {
   name: 'tcp',
   options: [
     { name: 'source-port', argument: 'required', invertible: true },
-    { name: 'sport', argument: 'required', invertible: true },
+    { name: 'sport', argument: 'required', alias: 'source-port', invertible: true },
     { name: 'destination-port', argument: 'required', invertible: true },
-    { name: 'dport', argument: 'required', invertible: true },
+    { name: 'dport', argument: 'required', alias: 'destination-port', invertible: true },
     { name: 'syn', argument: 'none', invertible: true },
     { name: 'tcp-flags', argument: 'required', words: 2, invertible: true },
     { name: 'tcp-option', argument: 'required', invertible: true },

@@ -1,4 +1,4 @@
-// -m udp (extensions/libxt_udp.c, net/netfilter/xt_tcpudp.c).
+// -m udp and -m sctp (extensions/libxt_udp.c, libxt_sctp.c; net/netfilter/xt_tcpudp.c, xt_sctp.c): ports.
 
 import { IpProtocol } from '../../wire/ipv4.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
@@ -7,19 +7,34 @@ import type { Rule } from '../rule.ts';
 import { PortRange } from './port-range.ts';
 
 const { UDP } = IpProtocol;
+const SCTP = 132;
 
-class UdpMatch implements Match {
-  readonly name = 'udp';
+class PortsMatch implements Match {
+  readonly name: string;
+  readonly #protocol: number;
   readonly pure = true;
   readonly #source = new PortRange();
   readonly #destination = new PortRange();
 
+  constructor(name: string, protocol: number) {
+    this.name = name;
+    this.#protocol = protocol;
+  }
+
   parse(option: OptionValue): void {
-    (option.name.startsWith('s') ? this.#source : this.#destination).parse(option, UDP);
+    (option.name.startsWith('s') ? this.#source : this.#destination).parse(option, this.#protocol);
   }
 
   finish(rule: Rule): void {
-    if (rule.protocol !== UDP || rule.protocolInverted) throw new RuleError("UDP match requires '-p udp'");
+    if (this.#protocol === UDP && !this.#fits(rule)) throw new RuleError("UDP match requires '-p udp'");
+  }
+
+  refused(rule: Rule): boolean {
+    return !this.#fits(rule);
+  }
+
+  #fits(rule: Rule): boolean {
+    return rule.protocol === this.#protocol && !rule.protocolInverted;
   }
 
   get exactDestinationPort(): number {
@@ -31,7 +46,8 @@ class UdpMatch implements Match {
   }
 
   list(numeric: boolean): string {
-    return ` udp${this.#source.list('spt', UDP, numeric)}${this.#destination.list('dpt', UDP, numeric)}`;
+    const source = this.#source.list('spt', this.#protocol, numeric);
+    return ` ${this.name}${source}${this.#destination.list('dpt', this.#protocol, numeric)}`;
   }
 
   compile(): Test | null {
@@ -44,13 +60,12 @@ class UdpMatch implements Match {
   }
 }
 
-export const udpMatch: MatchType = {
-  name: 'udp',
-  options: [
-    { name: 'source-port', argument: 'required', invertible: true },
-    { name: 'sport', argument: 'required', invertible: true },
-    { name: 'destination-port', argument: 'required', invertible: true },
-    { name: 'dport', argument: 'required', invertible: true },
-  ],
-  create: () => new UdpMatch(),
-};
+const OPTIONS = [
+  { name: 'source-port', argument: 'required', invertible: true },
+  { name: 'sport', argument: 'required', alias: 'source-port', invertible: true },
+  { name: 'destination-port', argument: 'required', invertible: true },
+  { name: 'dport', argument: 'required', alias: 'destination-port', invertible: true },
+] as const;
+
+export const udpMatch: MatchType = { name: 'udp', options: OPTIONS, create: () => new PortsMatch('udp', UDP) };
+export const sctpMatch: MatchType = { name: 'sctp', options: OPTIONS, create: () => new PortsMatch('sctp', SCTP) };

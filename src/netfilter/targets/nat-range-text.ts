@@ -44,9 +44,8 @@ export function parsePorts(text: string, range: NatRange): void {
     return port;
   };
   range.minPort = read(m[1]!, text);
-  if (range.minPort === 0) throw new RuleError(`Port \`${text}' not valid`);
   range.maxPort = m[2] === undefined ? range.minPort : read(m[2], m[2]);
-  if (range.maxPort < range.minPort) throw new RuleError(`Port range \`${text}' funky`);
+  if (range.maxPort < range.minPort) throw new RuleError(`Port range \`${m[2]}' funky`);
   if (m[3] !== undefined) {
     range.basePort = read(m[3], m[3]);
     range.flags |= NatRangeFlag.PROTO_OFFSET;

@@ -52,14 +52,8 @@ class RejectTarget implements Target {
     const { host } = context;
     const code = this.#code;
     return (p) => {
-      // The answer may pass the same hooks before this returns, and the packet object is the namespace's only one.
-      const { frame, hook, inDevice, outDevice, physicalIn, physicalOut, bridged } = p;
-      if (code < 0) host.sendReset(frame, hook, inDevice);
-      else host.sendUnreach(frame, code, hook, inDevice);
-      p.load(frame, hook, inDevice, outDevice);
-      p.physicalIn = physicalIn;
-      p.physicalOut = physicalOut;
-      p.bridged = bridged;
+      if (code < 0) host.sendReset(p.frame, p.hook, p.inDevice);
+      else host.sendUnreach(p.frame, code, p.hook, p.inDevice);
       return DROP;
     };
   }

@@ -1,0 +1,178 @@
+// -m hashlimit (extensions/libxt_hashlimit.c, net/netfilter/xt_hashlimit.c): a token bucket for each source, destination or
+// port. Rules of one name share a table. Rates of packets only; its options count in the units of the kernel.
+
+import { maskIpv4 } from '../../addr/ipv4.ts';
+import { NS_PER_S } from '../../sim/sim.ts';
+import type { CompileContext } from '../compile-context.ts';
+import { type OptionValue, RuleError } from '../extension-option.ts';
+import type { Match, MatchType, Test } from '../match.ts';
+import { uintOption } from '../option-text.ts';
+import type { Packet } from '../packet.ts';
+import { parseRate, type Rate, rateText } from './rate.ts';
+
+const MODES = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
+/** order in which modes are written */
+const MODE_ORDER = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
+const BURST_DEFAULT = 5;
+/** htable-expire, ms */
+const EXPIRE_DEFAULT = 10_000;
+/** Choice where no --hashlimit-htable-max is given: the kernel takes 8 entries per bucket of a table sized by memory. */
+const ENTRIES_MAX = 65_536;
+
+interface Bucket {
+  tokens: number;
+  last: number;
+}
+
+class HashlimitMatch implements Match {
+  readonly name = 'hashlimit';
+  readonly pure = false;
+  #rate: Rate | null = null;
+  #above = false;
+  #burst = BURST_DEFAULT;
+  #modes: readonly string[] = [];
+  #table = '';
+  #size = 0;
+  #max = 0;
+  #gc = 0;
+  #expire = EXPIRE_DEFAULT;
+  #sourceLength = 32;
+  #destinationLength = 32;
+  readonly #buckets = new Map<string, Bucket>();
+
+  parse(option: OptionValue): void {
+    switch (option.name) {
+      case 'hashlimit':
+      case 'hashlimit-upto':
+        this.#rate = parseRate(option.value);
+        this.#above = option.inverted;
+        break;
+      case 'hashlimit-above':
+        this.#rate = parseRate(option.value);
+        this.#above = !option.inverted;
+        break;
+      case 'hashlimit-burst':
+        this.#burst = uintOption(option, 1, 10_000);
+        break;
+      case 'hashlimit-mode':
+        this.#modes = option.value.split(',');
+        for (const mode of this.#modes) {
+          if (!(MODES as readonly string[]).includes(mode)) {
+            throw new RuleError(`hashlimit: Bad value for "--hashlimit-mode" option: "${option.value}"`);
+          }
+        }
+        break;
+      case 'hashlimit-name':
+        this.#table = option.value;
+        break;
+      case 'hashlimit-htable-size':
+        this.#size = uintOption(option, 0, 0xffff_ffff);
+        break;
+      case 'hashlimit-htable-max':
+        this.#max = uintOption(option, 0, 0xffff_ffff);
+        break;
+      case 'hashlimit-htable-gcinterval':
+        this.#gc = uintOption(option, 0, 0xffff_ffff);
+        break;
+      case 'hashlimit-htable-expire':
+        this.#expire = uintOption(option, 0, 0xffff_ffff);
+        break;
+      case 'hashlimit-srcmask':
+        this.#sourceLength = uintOption(option, 0, 32);
+        break;
+      case 'hashlimit-dstmask':
+        this.#destinationLength = uintOption(option, 0, 32);
+        break;
+    }
+  }
+
+  finish(): void {
+    if (this.#rate === null) throw new RuleError('You have to specify --hashlimit');
+  }
+
+  #text(prefix: string, joint: string): string {
+    const modes = MODE_ORDER.filter((m) => this.#modes.includes(m));
+    let text = modes.length === 0 ? '' : ` ${prefix}mode ${modes.join(joint)}`;
+    if (prefix !== '') text += ` --hashlimit-name ${this.#table}`;
+    if (this.#size !== 0) text += ` ${prefix}htable-size ${this.#size}`;
+    if (this.#max !== 0) text += ` ${prefix}htable-max ${this.#max}`;
+    if (this.#gc !== 0) text += ` ${prefix}htable-gcinterval ${this.#gc}`;
+    if (this.#expire !== EXPIRE_DEFAULT) text += ` ${prefix}htable-expire ${this.#expire}`;
+    if (this.#sourceLength !== 32) text += ` ${prefix}srcmask ${this.#sourceLength}`;
+    if (this.#destinationLength !== 32) text += ` ${prefix}dstmask ${this.#destinationLength}`;
+    return text;
+  }
+
+  save(): string {
+    const rate = ` --hashlimit-${this.#above ? 'above' : 'upto'} ${rateText(this.#rate!)}`;
+    return `${rate} --hashlimit-burst ${this.#burst}${this.#text('--hashlimit-', ',')}`;
+  }
+
+  list(): string {
+    return ` limit: ${this.#above ? 'above' : 'up to'} ${rateText(this.#rate!)} burst ${this.#burst}${this.#text('', '-')}`;
+  }
+
+  compile(context: CompileContext): Test {
+    const { sim } = context.host;
+    const rate = this.#rate!;
+    const cost = (rate.unit * NS_PER_S) / rate.packets;
+    const most = cost * this.#burst;
+    const limit = this.#max === 0 ? ENTRIES_MAX : this.#max;
+    const expireNs = this.#expire * 1_000_000;
+    const buckets = context.shared.table(`hashlimit ${this.#table}`, () => this.#buckets);
+    return (packet) => {
+      const key = this.#key(packet);
+      const { now } = sim;
+      let bucket = buckets.get(key);
+      if (bucket !== undefined && now - bucket.last > expireNs) {
+        buckets.delete(key);
+        bucket = undefined;
+      }
+      if (bucket === undefined) {
+        // dsthash_alloc_init: a full table drops the packet.
+        if (buckets.size >= limit) {
+          packet.hotDrop = true;
+          return false;
+        }
+        bucket = { tokens: most, last: now };
+        buckets.set(key, bucket);
+      }
+      bucket.tokens = Math.min(most, bucket.tokens + (now - bucket.last));
+      bucket.last = now;
+      const within = bucket.tokens >= cost;
+      if (within) bucket.tokens -= cost;
+      return within !== this.#above;
+    };
+  }
+
+  #key(packet: Packet): string {
+    let key = '';
+    if (this.#modes.includes('srcip')) key += `s${packet.source & maskIpv4(this.#sourceLength)}`;
+    if (this.#modes.includes('srcport')) key += `p${packet.sourcePort}`;
+    if (this.#modes.includes('dstip')) key += `d${packet.destination & maskIpv4(this.#destinationLength)}`;
+    if (this.#modes.includes('dstport')) key += `q${packet.destinationPort}`;
+    return key;
+  }
+}
+
+const option = (name: string, more: object = {}) =>
+  ({ name: name === '' ? 'hashlimit' : `hashlimit-${name}`, argument: 'required', ...more }) as const;
+
+export const hashlimitMatch: MatchType = {
+  name: 'hashlimit',
+  options: [
+    option('', { invertible: true, excludes: ['hashlimit-upto', 'hashlimit-above'] }),
+    option('upto', { invertible: true, excludes: ['hashlimit', 'hashlimit-above'] }),
+    option('above', { invertible: true, excludes: ['hashlimit', 'hashlimit-upto'] }),
+    option('burst'),
+    option('mode'),
+    option('name', { mandatory: true }),
+    option('htable-size'),
+    option('htable-max'),
+    option('htable-gcinterval'),
+    option('htable-expire'),
+    option('srcmask'),
+    option('dstmask'),
+  ],
+  create: () => new HashlimitMatch(),
+};
