@@ -445,7 +445,7 @@ function outOfStep(ct: NfConn, direction: CtDir, bits: number): void {
   if (track.lastDirection !== direction && (track.lastBits === TcpBits.FIN || track.lastBits === TcpBits.RST)) {
     const expires = ct.conntrack.expiresIn(ct);
     const { nf_conntrack_tcp_timeout_unacknowledged: shorter } = ct.conntrack.settings.values;
-    if (expires >= 120 && expires > shorter) ct.conntrack.setTimeout(ct, shorter);
+    if (expires >= 120 && expires > shorter) ct.conntrack.expireIn(ct, shorter);
   } else {
     track.lastBits = bits;
     track.lastDirection = direction;

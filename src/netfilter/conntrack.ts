@@ -459,7 +459,7 @@ export class Conntrack {
     }
   }
 
-  setTimeout(ct: NfConn, seconds: number): void {
+  expireIn(ct: NfConn, seconds: number): void {
     ct.timeout = this.jiffies + seconds * HZ;
   }
 

@@ -24,6 +24,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
     () => import('./commands/iptables.ts'),
   ],
   [['ipset'], () => import('./commands/ipset.ts')],
+  [['conntrack'], () => import('./commands/conntrack.ts')],
   [['ping'], () => import('./commands/ping.ts')],
   [['arping'], () => import('./commands/arping.ts')],
   [['traceroute'], () => import('./commands/traceroute.ts')],
