@@ -3,6 +3,7 @@
 import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
 import type { Mac } from '../addr/mac.ts';
 import type { HostAlias } from '../dns/hosts-file.ts';
+import type { Ns } from '../sim/sim.ts';
 import type { KernelBug } from '../stack/kernel-bug.ts';
 import type { ClusterDnsSpec } from './cluster-dns.ts';
 import type { EndpointSlice } from './endpoint-slice.ts';
@@ -104,6 +105,8 @@ export interface ClusterSpec {
   readonly pods: readonly PodSpec[];
   /** absent: pods and nodes only, no Services and no netfilter */
   readonly services?: ServiceNetworkSpec | null;
+  /** how long a node's packet takes from PREROUTING on, while other CPUs handle others; absent: no time */
+  readonly packetTime?: Ns;
   /** absent: no DNS; its pods and its Service are made beside those of the spec, which has to have Services */
   readonly dns?: ClusterDnsSpec | null;
 }

@@ -8,7 +8,7 @@ import { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
 import type { HostSpec } from './cluster-spec.ts';
-import { ensureAddress, ensureUp } from './ensure.ts';
+import { ensureAddress, ensureRoute, ensureUp } from './ensure.ts';
 import { randomMac } from './random-mac.ts';
 import { plug, type Underlay } from './underlay.ts';
 
@@ -46,6 +46,11 @@ export function ensureHost(world: World, spec: HostSpec, underlay: Underlay, onD
     length: spec.prefixLength,
     broadcast: broadcastOf(spec.address, spec.prefixLength),
   });
+  const { gateway } = spec;
+  if (gateway != null) {
+    const destination = { address: 0, length: 0 };
+    ensureRoute(root, { destination, gateway, out: root.inDevice(eth0), onlink: false });
+  }
   return { machine, eth0 };
 }
 

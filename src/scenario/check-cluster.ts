@@ -55,6 +55,7 @@ export function checkCluster(draft: Draft): ClusterPlan {
   const nodes = planNodes(draft, problems);
   checkNodes(draft, problems);
   checkHosts(draft, nodes, problems);
+  checkGateway(draft, nodes, problems);
   checkCidrs(draft, nodes, problems);
   checkMtu(draft, problems, warnings);
   checkDevice(draft, problems);
@@ -194,6 +195,24 @@ function checkHosts(draft: Draft, nodes: readonly PlannedNode[], problems: Probl
       );
     }
   });
+}
+
+function checkGateway(draft: Draft, nodes: readonly PlannedNode[], problems: Problem[]): void {
+  const { gateway } = draft.cluster.underlay;
+  const [first] = nodes;
+  if (gateway === undefined || first === undefined) return;
+  const subnet = { address: first.address & maskIpv4(first.prefixLength), length: first.prefixLength };
+  const taken = nodes.find((n) => n.address === gateway);
+  if (ipv4InPrefix(gateway, subnet) && taken === undefined) return;
+  problems.push(
+    draft.tree.problem(['cluster', 'underlay', 'gateway'], {
+      what:
+        taken === undefined
+          ? `${formatIpv4(gateway)} is not in the subnet of the nodes`
+          : `${formatIpv4(gateway)} is the address of ${taken.name}`,
+      expected: `another address of ${formatIpv4Prefix(subnet)}`,
+    }),
+  );
 }
 
 export function overlap(a: Ipv4Prefix, b: Ipv4Prefix): boolean {

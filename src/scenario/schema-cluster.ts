@@ -1,8 +1,11 @@
 // Shape of a scenario's cluster: nodes, pod network, underlay and the cables of the nodes.
 
 import { z } from 'zod';
+import { parseIpv4 } from '../addr/ipv4.ts';
+import { KERNEL_BUGS } from '../stack/kernel-bug.ts';
 import {
   count,
+  ipv4,
   ipv4Cidr,
   ipv4Interface,
   mac,
@@ -72,6 +75,13 @@ const underlay = z.strictObject({
     .optional()
     .meta({ description: 'Where nodes without an address get theirs; by default 10.0.1.0/24.' }),
   mtu: mtu.default(1500),
+  gateway: ipv4
+    .transform((text) => parseIpv4(text)!)
+    .optional()
+    .meta({
+      description:
+        "The nodes' default route. By default none, and the last address of the subnet in a cluster with Services, whose addresses need a route as well (a host may have it; else nobody answers there).",
+    }),
 });
 
 export const cluster = z.strictObject({
@@ -94,6 +104,14 @@ export const cluster = z.strictObject({
     .meta({ description: 'Where cluster addresses of Services come from.' }),
   nodePortRange: portRange.prefault('30000-32767'),
   dns: dns.optional(),
+  packetTime: time.prefault('0s').meta({
+    description:
+      'How long a packet takes on a node from PREROUTING on, while other CPUs handle others: time for two packets of one flow to race.',
+  }),
+  kernelBugs: z.array(z.enum(KERNEL_BUGS)).default([]).meta({
+    description:
+      'Mistakes of old kernels that the nodes have. nat-zero-udp-checksum: masqueraded VXLAN packets get a wrong checksum (kubernetes#88986). conntrack-clash: of two packets that race to confirm their flow one is dropped (kubernetes#56903).',
+  }),
   kubeProxy: kubeProxy.optional().meta({
     description:
       'Who makes Services reachable. By default kube-proxy in iptables mode when there are Services, else nobody.',
