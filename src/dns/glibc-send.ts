@@ -39,7 +39,8 @@ export class ResolverState {
 
   constructor(conf: ResolvConf) {
     this.conf = conf;
-    this.singleRequest = conf.singleRequest;
+    // A new socket for each question means one question at a time.
+    this.singleRequest = conf.singleRequest || conf.singleRequestReopen;
     this.singleRequestReopen = conf.singleRequestReopen;
   }
 

@@ -8,6 +8,7 @@ import type { Ipv4, Ipv4Prefix } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
 import type { NetDevice } from '../link/device.ts';
 import type { Machine } from '../stack/machine.ts';
+import { netfilterOf } from '../stack/netfilter-host.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
 import {
@@ -267,6 +268,9 @@ function joinNode(
   const { network } = cluster.spec;
   const host = ensureHost(world, nodeSpec, cluster.underlay, onDevice);
   for (const bug of cluster.spec.kernelBugs ?? []) host.machine.bugs.add(bug);
+  const { root } = host.machine;
+  root.packetTime = cluster.spec.packetTime ?? 0;
+  if (host.machine.bugs.has('conntrack-clash')) netfilterOf(root).conntrack.resolvesClashes = false;
   const base = {
     name: nodeSpec.name,
     spec: nodeSpec,

@@ -82,6 +82,7 @@ const SETTINGS = [
   'kubeProxy',
   'dns',
   'kernelBugs',
+  'packetTime',
 ] as const;
 
 export function parseDraft(tree: YamlTree): Parsed {

@@ -184,6 +184,7 @@ function assemble(tree: YamlTree, input: ScenarioInput, plan: ClusterPlan, draft
     pods: draft.pods.filter((p) => p !== null).map(assemblePod),
     services,
     dns: dnsSpec(draft, plan.nodes),
+    packetTime: cluster.packetTime,
   };
   return {
     file: tree.source.file,

@@ -74,7 +74,13 @@ export function ipInput(idev: InDevice, frame: Frame, at: number, type: PacketTy
   frameStart[frame] = at;
   if (netns.hooks !== null) {
     const whole = preRouting(idev, frame);
-    if (whole !== NO_FRAME) ipInputFinish(idev, whole, frameStart[whole]!, header, type);
+    if (whole === NO_FRAME) return;
+    if (netns.packetTime === 0) {
+      ipInputFinish(idev, whole, frameStart[whole]!, header, type);
+      return;
+    }
+    // Other CPUs handle other packets while this one is on its way to POST_ROUTING.
+    netns.hold(whole, netns.packetTime, (held) => ipInputFinish(idev, held, frameStart[held]!, header, type));
     return;
   }
   ipInputFinish(idev, frame, at, header, type);

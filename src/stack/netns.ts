@@ -51,6 +51,11 @@ export class NetNamespace {
   readonly pathExceptions = new Map<Ipv4, PathException>();
   /** Netfilter's way in; null while there are no rules. */
   hooks: HookChain | null = null;
+  /**
+   * How long a packet that came in takes from PRE_ROUTING on; others are handled meanwhile, as on other CPUs, so that two of
+   * one flow can both be unconfirmed. 0: nobody is ever between the two.
+   */
+  packetTime: Ns = 0;
   /** What stands behind the hooks, when it is podwire's own (netfilter-host.ts netfilterOf makes it). */
   netfilter: Netfilter | null = null;
   /** The tunnel packet on its way out that the bug nat-zero-udp-checksum is about; 0: none. */
@@ -389,6 +394,7 @@ export class NetNamespace {
   /** The namespace goes: its virtual devices with it. */
   dispose(): void {
     this.sockets.dispose();
+    this.tcp.dispose();
     for (const dev of this.devices()) {
       if (dev.kind !== DeviceKind.LOOPBACK) dev.notify(DeviceEvent.UNREGISTER);
     }
