@@ -99,7 +99,7 @@ Query DNS about HOST
 QUERY_TYPE: soa,ns,a,aaaa,cname,mx,txt,ptr,srv,any
 `;
 
-async function busyboxNslookup(args: readonly string[], ctx: ShellContext): Promise<number> {
+export async function busyboxNslookup(args: readonly string[], ctx: ShellContext): Promise<number> {
   const { words, options } = split(args);
   const [name, server] = words;
   if (name === undefined) {
@@ -137,17 +137,6 @@ async function busyboxNslookup(args: readonly string[], ctx: ShellContext): Prom
   );
 }
 
-/** `busybox APPLET ...`: its own nslookup, and any other applet that the machine has as a command. */
-async function busybox(args: readonly string[], ctx: ShellContext): Promise<number> {
-  const [applet, ...rest] = args;
-  if (applet === undefined) {
-    ctx.out('BusyBox v1.35.0 (Debian 1:1.35.0-4+deb12u1) multi-call binary.\n');
-    return 0;
-  }
-  return applet === 'nslookup' ? busyboxNslookup(rest, ctx) : ctx.runIn(ctx.netns, args);
-}
-
 export const commands: readonly ShellCommand[] = [
   { name: 'nslookup', summary: 'looks a name up as BIND does', run: nslookup },
-  { name: 'busybox', summary: 'busybox nslookup, and other applets by their commands', run: busybox },
 ];
