@@ -79,8 +79,8 @@ export class Ipvs {
   readonly totals = new IpvsStats();
   /** In the order in which they were added; found through #index. */
   readonly #services: IpvsService[] = [];
-  /** (protocol, port) to the services on it */
-  readonly #index = new Map<number, IpvsService[]>();
+  /** (protocol, port) to the services on it, by address */
+  readonly #index = new Map<number, Map<Ipv4, IpvsService>>();
   readonly #marks = new Map<number, IpvsService>();
   /** the frame that ipvs itself sends through LOCAL_OUT just now (skb->ipvs_property) */
   #passing: Frame = 0;
@@ -97,10 +97,7 @@ export class Ipvs {
 
   findService(protocol: number, address: Ipv4, port: number, fwmark = 0): IpvsService | null {
     if (fwmark !== 0) return this.#marks.get(fwmark) ?? null;
-    const on = this.#index.get((protocol << 16) | port);
-    if (on === undefined) return null;
-    for (const service of on) if (service.address === address) return service;
-    return null;
+    return this.#index.get((protocol << 16) | port)?.get(address) ?? null;
   }
 
   /** ip_vs_add_service */
@@ -117,8 +114,8 @@ export class Ipvs {
     else {
       const key = (spec.protocol << 16) | spec.port;
       const on = this.#index.get(key);
-      if (on === undefined) this.#index.set(key, [service]);
-      else on.push(service);
+      if (on === undefined) this.#index.set(key, new Map([[spec.address, service]]));
+      else on.set(spec.address, service);
     }
     this.#configure(service, spec);
     return null;
@@ -151,8 +148,8 @@ export class Ipvs {
     if (fwmark !== 0) this.#marks.delete(fwmark);
     else {
       const on = this.#index.get((protocol << 16) | port)!;
-      on.splice(on.indexOf(service), 1);
-      if (on.length === 0) this.#index.delete((protocol << 16) | port);
+      on.delete(address);
+      if (on.size === 0) this.#index.delete((protocol << 16) | port);
     }
     return null;
   }
