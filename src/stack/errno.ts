@@ -8,7 +8,10 @@ export type Errno =
   | 'EADDRINUSE'
   | 'EADDRNOTAVAIL'
   | 'EAGAIN'
+  | 'EALREADY'
+  | 'ECONNABORTED'
   | 'ECONNREFUSED'
+  | 'ECONNRESET'
   | 'EDESTADDRREQ'
   | 'EHOSTDOWN'
   | 'EHOSTUNREACH'
@@ -23,6 +26,7 @@ export type Errno =
   | 'ENOTCONN'
   | 'EOPNOTSUPP'
   | 'EPERM'
+  | 'EPIPE'
   | 'EPROTO'
   | 'ETIMEDOUT';
 
@@ -32,7 +36,10 @@ export const ERRNO_TEXT: Readonly<Record<Errno, string>> = {
   EADDRINUSE: 'Address already in use',
   EADDRNOTAVAIL: 'Cannot assign requested address',
   EAGAIN: 'Resource temporarily unavailable',
+  EALREADY: 'Operation already in progress',
+  ECONNABORTED: 'Software caused connection abort',
   ECONNREFUSED: 'Connection refused',
+  ECONNRESET: 'Connection reset by peer',
   EDESTADDRREQ: 'Destination address required',
   EHOSTDOWN: 'Host is down',
   EHOSTUNREACH: 'No route to host',
@@ -47,6 +54,7 @@ export const ERRNO_TEXT: Readonly<Record<Errno, string>> = {
   ENOTCONN: 'Transport endpoint is not connected',
   EOPNOTSUPP: 'Operation not supported',
   EPERM: 'Operation not permitted',
+  EPIPE: 'Broken pipe',
   EPROTO: 'Protocol error',
   ETIMEDOUT: 'Connection timed out',
 };
@@ -57,7 +65,10 @@ export const ERRNO_NUMBER: Readonly<Record<Errno, number>> = {
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
   EAGAIN: 11,
+  EALREADY: 114,
+  ECONNABORTED: 103,
   ECONNREFUSED: 111,
+  ECONNRESET: 104,
   EDESTADDRREQ: 89,
   EHOSTDOWN: 112,
   EHOSTUNREACH: 113,
@@ -72,6 +83,7 @@ export const ERRNO_NUMBER: Readonly<Record<Errno, number>> = {
   ENOTCONN: 107,
   EOPNOTSUPP: 95,
   EPERM: 1,
+  EPIPE: 32,
   EPROTO: 71,
   ETIMEDOUT: 110,
 };

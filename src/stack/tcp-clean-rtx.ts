@@ -4,6 +4,7 @@
 import { TcpFlag } from '../wire/tcp.ts';
 import { TcpAckFlag } from './tcp-ack-flag.ts';
 import type { AckState } from './tcp-ack-state.ts';
+import { TcpChrono, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpRackAdvance } from './tcp-rack.ts';
 import { tcpRateSkbDelivered } from './tcp-rate.ts';
 import { tcpAckUpdateRtt } from './tcp-rtt.ts';
@@ -87,6 +88,7 @@ export function tcpCleanRtxQueue(sk: TcpSock, priorFack: number, priorSndUna: nu
     tcpRtxQueueUnlinkAndFree(sk, skb);
     skb = next;
   }
+  if (skb === null) tcpChronoStop(sk, TcpChrono.BUSY);
   if (between(sk.sndUp, priorSndUna, sk.sndUna)) sk.sndUp = sk.sndUna;
   // What was SACKed would have been acknowledged along with the rest.
   if (skb !== null && (skb.sacked & SACKED_ACKED) !== 0) flag |= FLAG.SACK_RENEGING;
@@ -130,6 +132,7 @@ export function tcpCleanRtxQueue(sk: TcpSock, priorFack: number, priorSndUna: nu
     // Measured from data older than the head's last transmission: else the time-out would be put off for ever.
     flag |= FLAG.SET_XMIT_TIMER;
   }
-  sk.caOps?.pktsAcked?.(sk, state.rate.rttUs);
+  // tcp_init_congestion_control comes with the end of the handshake; until then there is nothing to tell.
+  if (sk.caInitialized) sk.caOps?.pktsAcked?.(sk, state.rate.rttUs);
   state.flag |= flag;
 }

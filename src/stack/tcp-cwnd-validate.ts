@@ -1,9 +1,10 @@
 // The window while nothing is lost (net/ipv4/tcp_output.c tcp_cwnd_validate and its neighbours; RFC 2861, RFC 7661): where
 // it begins, that it grows only while it is what holds the sender back, and that it shrinks when it has not been used.
 
+import { TcpChrono, tcpChronoStart } from './tcp-chrono.ts';
 import { tcpCurrentSsthresh, tcpIsCwndLimited } from './tcp-cong.ts';
 import { before } from './tcp-seq.ts';
-import { TcpCaState, type TcpSock } from './tcp-sock.ts';
+import { TcpCaState, type TcpSock, TcpState } from './tcp-sock.ts';
 
 /** TCP_INIT_CWND, segments (RFC 6928). */
 export const TCP_INIT_CWND = 10;
@@ -60,5 +61,10 @@ export function tcpCwndValidate(sk: TcpSock, isCwndLimited: boolean): void {
   if (sk.packetsOut > sk.sndCwndUsed) sk.sndCwndUsed = sk.packetsOut;
   if (sk.netns.sysctl.ipv4.tcp_slow_start_after_idle !== 0 && sk.jiffies() - sk.sndCwndStamp >= sk.rto) {
     tcpCwndApplicationLimited(sk);
+  }
+  // All that there was is sent, and the program waits for room: the send buffer is what holds it back.
+  const open = sk.state === TcpState.ESTABLISHED || sk.state === TcpState.CLOSE_WAIT;
+  if (sk.writeSeq === sk.sndNxt && sk.socket !== null && sk.noSpace && open) {
+    tcpChronoStart(sk, TcpChrono.SNDBUF_LIMITED);
   }
 }

@@ -2,6 +2,7 @@
 
 import { JIFFY } from '../sim/jiffies.ts';
 import { NS_PER_MS, NS_PER_US } from '../sim/sim.ts';
+import { TcpChrono, tcpChronoTime } from './tcp-chrono.ts';
 import { TcpEcn, type TcpSock, TcpState } from './tcp-sock.ts';
 
 export interface TcpInfo {
@@ -23,6 +24,10 @@ export interface TcpInfo {
   readonly ato: number;
   readonly sndMss: number;
   readonly rcvMss: number;
+  /** microseconds spent with something to send; held back by the peer's window; by the send buffer */
+  readonly busyTime: number;
+  readonly rwndLimited: number;
+  readonly sndbufLimited: number;
   /** segments; of a listener: connections waiting for accept() */
   readonly unacked: number;
   /** segments; of a listener: its backlog */
@@ -87,6 +92,7 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
   const nowJiffies = Math.floor(now / JIFFY);
   const ago = (jiffies: number): number => Math.round(((nowJiffies - jiffies) * JIFFY) / NS_PER_MS);
   const us = (jiffies: number): number => Math.round((jiffies * JIFFY) / NS_PER_US);
+  const spent = (type: TcpChrono): number => tcpChronoTime(sk, type);
   const rate =
     sk.rateDelivered > 0 && sk.rateIntervalUs > 0
       ? Math.floor((sk.rateDelivered * sk.mssCache * 1_000_000) / sk.rateIntervalUs)
@@ -105,6 +111,9 @@ export function tcpInfo(sk: TcpSock): TcpInfo {
     sndWscale: rx.sndWscale,
     rcvWscale: rx.rcvWscale,
     deliveryRateAppLimited: sk.rateAppLimited,
+    busyTime: us(spent(TcpChrono.BUSY) + spent(TcpChrono.RWND_LIMITED) + spent(TcpChrono.SNDBUF_LIMITED)),
+    rwndLimited: us(spent(TcpChrono.RWND_LIMITED)),
+    sndbufLimited: us(spent(TcpChrono.SNDBUF_LIMITED)),
     rto: us(sk.rto),
     ato: us(sk.ackAto),
     sndMss: sk.mssCache,

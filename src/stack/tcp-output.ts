@@ -3,6 +3,7 @@
 
 import { NS_PER_MS, NS_PER_US } from '../sim/sim.ts';
 import { TcpFlag } from '../wire/tcp.ts';
+import { TcpChrono, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpInCwndReduction } from './tcp-cwnd-reduction.ts';
 import { tcpCwndValidate } from './tcp-cwnd-validate.ts';
 import { tcpCurrentMss, tcpTsoSegs } from './tcp-mss.ts';
@@ -27,7 +28,7 @@ function cwndTest(sk: TcpSock): number {
 }
 
 /** tcp_snd_wnd_test: the first segment of the record fits into the peer's window. */
-function sndWndTest(sk: TcpSock, skb: TcpSkb, mss: number): boolean {
+export function sndWndTest(sk: TcpSock, skb: TcpSkb, mss: number): boolean {
   const end = skb.len > mss ? (skb.seq + mss) >>> 0 : skb.endSeq;
   return !after(end, tcpWndEnd(sk));
 }
@@ -142,6 +143,8 @@ export function tcpWriteXmit(sk: TcpSock, mss: number, nonagle: number, pushOne:
     sent += skb.pcount;
     if (pushOne !== PushOne.NO) break;
   }
+  if (limited.rwnd) tcpChronoStart(sk, TcpChrono.RWND_LIMITED);
+  else tcpChronoStop(sk, TcpChrono.RWND_LIMITED);
   const cwndLimited = limited.cwnd || sk.packetsInFlight() >= sk.sndCwnd;
   if (sent > 0 || cwndLimited) tcpCwndValidate(sk, cwndLimited);
   if (sent > 0) {

@@ -135,13 +135,6 @@ const LINK_HEADER = 14;
  */
 export function tcpParseOptions(segment: TcpSegment, rx: TcpRxOptions, established: boolean): void {
   rx.sawTstamp = false;
-  if (!established) {
-    rx.mssClamp = 0;
-    rx.tstampOk = false;
-    rx.sackOk = false;
-    rx.wscaleOk = false;
-    rx.sndWscale = 0;
-  }
   segment.sackAt = 0;
   segment.sackCount = 0;
   const end = segment.at + headerLength(segment);
@@ -194,6 +187,14 @@ export function tcpParseOptions(segment: TcpSegment, rx: TcpRxOptions, establish
     }
     i += size;
   }
+}
+
+/** tcp_clear_options: nothing has been agreed on. */
+export function tcpClearOptions(rx: TcpRxOptions): void {
+  rx.tstampOk = false;
+  rx.sackOk = false;
+  rx.wscaleOk = false;
+  rx.sndWscale = 0;
 }
 
 function headerLength(segment: TcpSegment): number {

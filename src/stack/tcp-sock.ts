@@ -18,6 +18,7 @@ import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import type { Dst } from './route-cache.ts';
 import type { CongestionControl } from './tcp-cong.ts';
 import type { OfoRange } from './tcp-ofo.ts';
+import { ReceiveQueue } from './tcp-receive-queue.ts';
 import type { TcpRequest } from './tcp-request.ts';
 import { ByteRing } from './tcp-ring.ts';
 import { SkbQueue, type TcpSkb, TsortedQueue } from './tcp-skb.ts';
@@ -111,6 +112,8 @@ export class TcpSock {
   remotePort = 0;
   /** the address was given by bind() (SOCK_BINDADDR_LOCK) */
   boundAddress = false;
+  /** the port was asked for by bind() (SOCK_BINDPORT_LOCK) */
+  boundPort = false;
   /** the port is counted in the table's holders */
   holdsPort = false;
   /** found by segments under its four-tuple */
@@ -219,6 +222,8 @@ export class TcpSock {
   readonly requests = new Set<TcpRequest>();
   /** those among them whose SYN-ACK was not repeated yet */
   young = 0;
+  /** when SYN cookies were last sent, jiffies; -1: never */
+  lastSynqOverflow = -1;
   /** TCP_DEFER_ACCEPT: number of SYN-ACK time-outs to wait for data, 0: off */
   deferAccept = 0;
   /** the listener that a connection not yet accepted belongs to */
@@ -261,7 +266,10 @@ export class TcpSock {
   bytesRetrans = 0;
   dsackDups = 0;
   isCwndLimited = false;
+  /** tcp-chrono.ts: the condition that lasts, since when (jiffies), and what was spent in each before */
   chronoType = 0;
+  chronoStart = 0;
+  readonly chronoStat = [0, 0, 0];
   fastopenReq = false;
 
   // -- tcp_sock: congestion control --------------------------------------------------------------------------------
@@ -349,6 +357,8 @@ export class TcpSock {
   readonly rxOpt = new TcpRxOptions();
   /** in-order bytes not yet read, and those out of order, all placed by sequence */
   readonly receiveRing = new ByteRing();
+  /** memory that the bytes from copiedSeq to rcvNxt take */
+  readonly receiveQueue = new ReceiveQueue();
   /** what lies beyond rcvNxt (out_of_order_queue), sorted by sequence, never touching */
   readonly ofo: OfoRange[] = [];
   rcvNxt = 0;

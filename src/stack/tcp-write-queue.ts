@@ -3,6 +3,7 @@
 // lies in the send ring.
 
 import { TcpFlag } from '../wire/tcp.ts';
+import { TcpChrono, tcpChronoStart, tcpChronoStop } from './tcp-chrono.ts';
 import { after, before } from './tcp-seq.ts';
 import { allocSkb, freeSkb, Tcpcb, type TcpSkb } from './tcp-skb.ts';
 import type { TcpSock } from './tcp-sock.ts';
@@ -40,6 +41,7 @@ export function tcpSkbEntail(sk: TcpSock): TcpSkb {
   skb.pcount = 0;
   skb.truesize = SKB_OVERHEAD;
   sk.writeQueue.push(skb);
+  if (sk.writeQueue.first() === skb) tcpChronoStart(sk, TcpChrono.BUSY);
   sk.wmemQueued += skb.truesize;
   return skb;
 }
@@ -171,6 +173,7 @@ export function tcpWriteQueueEmpty(sk: TcpSock): boolean {
 
 /** tcp_write_queue_purge */
 export function tcpWriteQueuePurge(sk: TcpSock): void {
+  tcpChronoStop(sk, TcpChrono.BUSY);
   sk.tsortedSentQueue.clear();
   sk.writeQueue.purge();
   sk.rtxQueue.purge();
@@ -185,5 +188,9 @@ export function tcpWriteQueuePurge(sk: TcpSock): void {
 /** What may still hold bytes of the send ring, for its growth: everything from sndUna. */
 export function sendRingFrom(sk: TcpSock): number {
   const first = sk.rtxQueue.first() ?? sk.writeQueue.first();
-  return first !== null && before(first.seq, sk.sndUna) ? first.seq : after(sk.sndUna, sk.writeSeq) ? sk.writeSeq : sk.sndUna;
+  return first !== null && before(first.seq, sk.sndUna)
+    ? first.seq
+    : after(sk.sndUna, sk.writeSeq)
+      ? sk.writeSeq
+      : sk.sndUna;
 }

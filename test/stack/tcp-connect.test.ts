@@ -2,8 +2,9 @@
 // neighbour), a segment that no connection knows is answered with the RST of RFC 9293 section 3.10.7.1, never a RST.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Errno } from '../../src/stack/errno.ts';
 import { PacketSocket } from '../../src/stack/packet-socket.ts';
-import { type ConnectOutcome, TcpConnect } from '../../src/stack/tcp-connect.ts';
+import { TcpSocket } from '../../src/stack/tcp-socket.ts';
 import { finish, pseudoSum, sum } from '../../src/wire/checksum.ts';
 import { IPV4_DESTINATION, IPV4_ID, IPV4_SOURCE, writeIpv4 } from '../../src/wire/ipv4.ts';
 import { TCP_ACK, TCP_FLAGS, TCP_SEQUENCE, TcpFlag, writeTcp } from '../../src/wire/tcp.ts';
@@ -50,14 +51,19 @@ function segments(dev: string) {
     });
 }
 
+/** connect(), and how it ends: 'connected', an errno, or null while it has not ended. */
 function attempt(
   from: ReturnType<Net['host']>,
   to: string,
   port = 80,
-): { outcome: ConnectOutcome | null; socket: TcpConnect } {
-  const socket = new TcpConnect(from);
-  const result: { outcome: ConnectOutcome | null; socket: TcpConnect } = { outcome: null, socket };
-  result.outcome = socket.connect(ip(to), port, (o) => (result.outcome = o));
+): { outcome: Errno | 'connected' | null; socket: TcpSocket } {
+  const socket = new TcpSocket(from);
+  const result: { outcome: Errno | 'connected' | null; socket: TcpSocket } = { outcome: null, socket };
+  socket.onReady = () => {
+    result.outcome = socket.takeError() ?? (socket.writable ? 'connected' : null);
+  };
+  const errno = socket.connect(ip(to), port);
+  if (errno !== null) result.outcome = errno;
   return result;
 }
 
@@ -127,19 +133,20 @@ describe('a connection attempt', () => {
     expect(attempt(a, '10.77.0.1').outcome).toBe('ENETUNREACH');
     expect(attempt(a, '10.0.0.255').outcome).toBe('ENETUNREACH');
     expect(attempt(a, '224.0.0.1').outcome).toBe('ENETUNREACH');
-    expect(new TcpConnect(a).bind(ip('1.2.3.4'), 0)).toBe('EADDRNOTAVAIL');
-    const first = new TcpConnect(a);
+    expect(new TcpSocket(a).bind(ip('1.2.3.4'), 0)).toBe('EADDRNOTAVAIL');
+    const first = new TcpSocket(a);
     expect(first.bind(0, 4000)).toBeNull();
-    expect(new TcpConnect(a).bind(0, 4000)).toBe('EADDRINUSE');
+    expect(new TcpSocket(a).bind(0, 4000)).toBe('EADDRINUSE');
     first.close();
-    const second = new TcpConnect(a);
+    const second = new TcpSocket(a);
     expect(second.bind(0, 4000)).toBeNull();
     second.close();
   });
 
-  it('refuses a peer that accepts, openly', () => {
+  it('acknowledges a SYN-ACK, and answers one that acknowledges something else with a RST', () => {
     const { a, b } = pair();
-    // A peer that answers every SYN with SYN and ACK.
+    let wrong = 1;
+    // A peer that answers every SYN with SYN and ACK, the first one wrongly.
     const peer = new PacketSocket(b.inDevices().find((d) => d.dev.name === 'eth0')!, 0x0800, (frame) => {
       const v = new DataView(frame.buffer, frame.byteOffset);
       if (v.getUint8(TCP + TCP_FLAGS) !== TcpFlag.SYN) return;
@@ -147,18 +154,23 @@ describe('a connection attempt', () => {
         segment({
           flags: TcpFlag.SYN | TcpFlag.ACK,
           sequence: 7,
-          ack: (v.getUint32(TCP + TCP_SEQUENCE) + 1) >>> 0,
+          ack: (v.getUint32(TCP + TCP_SEQUENCE) + 1 + wrong) >>> 0,
           from: v,
         }),
       );
+      wrong = 0;
     });
     b.sockets.register(6, (idev, frame) => idev.dev.end(frame, 1), null);
     const t = attempt(a, '10.0.0.2');
     net.run(1);
-    expect(t.outcome).toBe('accepted');
-    const last = segments('a/eth0').at(-1)!;
-    expect(last.flags).toBe(TcpFlag.RST);
-    expect(last.sequence).toBe((segments('a/eth0')[0]!.sequence + 1) >>> 0);
+    expect(t.outcome).toBe('connected');
+    const first = segments('a/eth0')[0]!;
+    expect(segments('a/eth0').map((s) => [s.flags, (s.sequence - first.sequence) >>> 0, s.ack])).toEqual([
+      [TcpFlag.SYN, 0, 0],
+      [TcpFlag.RST, 2, 0],
+      [TcpFlag.SYN, 0, 0],
+      [TcpFlag.ACK, 1, 8],
+    ]);
     peer.close();
   });
 });
