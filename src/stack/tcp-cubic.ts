@@ -110,6 +110,8 @@ class CubicState {
 }
 
 function stateOf(sk: TcpSock): CubicState {
+  // A SYN can be lost before the connection begins: its state is that of a new one (icsk_ca_priv, zeroed).
+  sk.caPrivate ??= new CubicState();
   return sk.caPrivate as CubicState;
 }
 
