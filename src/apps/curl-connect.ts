@@ -8,6 +8,7 @@ import { TcpSocket } from '../stack/tcp-socket.ts';
 import { CurlCode, type CurlFailure } from './curl-code.ts';
 import type { CurlOptions } from './curl-options.ts';
 import type { ProgramHost } from './program.ts';
+import { ownSocket } from './socket-owner.ts';
 import { type Schedule, TcpStream } from './tcp-stream.ts';
 import type { HttpUrl } from './url.ts';
 
@@ -48,7 +49,7 @@ export class CurlConnect {
     const address = addresses[i]!;
     const text = formatIpv4(address);
     const last = i + 1 >= addresses.length;
-    const stream = new TcpStream(this.#after, new TcpSocket(this.#host.netns));
+    const stream = new TcpStream(this.#after, ownSocket(this.#host, new TcpSocket(this.#host.netns)));
     this.#stream = stream;
     const { socket } = stream;
     const failed = (code: number, why: string): void => {

@@ -14,7 +14,7 @@ import { field, type HttpResponseHead } from './http-message.ts';
 import { Program, type ProgramHost } from './program.ts';
 import { resolveHost } from './resolve.ts';
 import type { Schedule, TcpStream } from './tcp-stream.ts';
-import { authority, type HttpUrl, parseUrl, resolveReference, urlText } from './url.ts';
+import { type HttpUrl, parseUrl, resolveReference, urlText } from './url.ts';
 
 /** BUFFERSIZE of the tool: bytes of one recv. */
 const READ_SIZE = 102_400;

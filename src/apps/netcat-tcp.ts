@@ -6,6 +6,7 @@ import type { Ns, Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
+import { ownSocket } from './socket-owner.ts';
 import { type Schedule, TcpStream } from './tcp-stream.ts';
 
 /** BUFSIZE of netcat: bytes of one read of either side. */
@@ -76,7 +77,7 @@ export class NetcatTcp extends Program {
       this.exit(this.#status);
       return;
     }
-    const stream = new TcpStream(this.#after, new TcpSocket(this.host.netns));
+    const stream = new TcpStream(this.#after, ownSocket(this.host, new TcpSocket(this.host.netns)));
     this.#stream = stream;
     if (source !== 0 || sourcePort !== 0) {
       stream.socket.reuseAddress = true;
@@ -106,7 +107,7 @@ export class NetcatTcp extends Program {
 
   #listen(): void {
     const { address, ports } = this.#o;
-    const listener = new TcpSocket(this.host.netns);
+    const listener = ownSocket(this.host, new TcpSocket(this.host.netns));
     this.#listener = listener;
     listener.reuseAddress = true;
     const errno = listener.bind(address, ports[0]!) ?? listener.listen(BACKLOG);

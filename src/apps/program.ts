@@ -10,6 +10,8 @@ export interface ProgramHost {
   readonly netns: NetNamespace;
   /** process id; ping and traceroute put it into their echo identifiers */
   readonly pid: number;
+  /** what it runs as (argv[0] without its directory) */
+  readonly name?: string;
   out(text: string): void;
   err(text: string): void;
   /** nanoseconds since 1970 on the virtual wall clock */

@@ -10,6 +10,7 @@ import type { Files } from './files.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 import { resolveHost } from './resolve.ts';
 import type { SocatAddress, SocatOptions } from './socat-address.ts';
+import { ownSocket } from './socket-owner.ts';
 import { SPAWN_COST } from './tcp-server.ts';
 import { type Schedule, TcpStream } from './tcp-stream.ts';
 
@@ -125,7 +126,7 @@ export class Socat extends Program {
         done(`getaddrinfo("${address.host}", "${port}", {1,2,1,6}, {}): Name or service not known`);
         return;
       }
-      const stream = new TcpStream(this.#schedule, new TcpSocket(this.host.netns));
+      const stream = new TcpStream(this.#schedule, ownSocket(this.host, new TcpSocket(this.host.netns)));
       const failed = (call: string, errno: Errno | 'timeout'): void => {
         stream.close();
         const text = errno === 'timeout' ? 'Connection timed out' : ERRNO_TEXT[errno];
@@ -179,7 +180,7 @@ export class Socat extends Program {
   }
 
   #listen(port: number, options: SocatOptions, done: Opened): void {
-    const listener = new TcpSocket(this.host.netns);
+    const listener = ownSocket(this.host, new TcpSocket(this.host.netns));
     listener.reuseAddress = options.reuseAddress;
     const address = options.bind === '' ? 0 : (parseIpv4(options.bind) ?? 0);
     const errno = listener.bind(address, port) ?? listener.listen(options.backlog);

@@ -7,6 +7,7 @@ import type { Errno } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { Program, type ProgramHost } from './program.ts';
 import { osErrorText, osErrorTraceback } from './python-text.ts';
+import { ownSocket } from './socket-owner.ts';
 import { TcpStream, type WriteResult } from './tcp-stream.ts';
 
 /** The least time-out that the script sets. */
@@ -37,7 +38,7 @@ export class TcpHold extends Program {
   constructor(host: ProgramHost, options: TcpHoldOptions) {
     super(host);
     this.#o = options;
-    this.#stream = new TcpStream((delay, fire) => this.after(delay, fire), new TcpSocket(host.netns));
+    this.#stream = new TcpStream((delay, fire) => this.after(delay, fire), ownSocket(host, new TcpSocket(host.netns)));
     this.#began = host.sim.now;
   }
 

@@ -6,6 +6,7 @@ import { NS_PER_MS, type Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
+import { ownSocket } from './socket-owner.ts';
 import { CALL_COST, TcpStream } from './tcp-stream.ts';
 
 /**
@@ -33,7 +34,7 @@ export abstract class TcpServer extends Program {
   constructor(host: ProgramHost, listen: Listen) {
     super(host);
     this.#listen = listen;
-    this.#listener = new TcpSocket(host.netns);
+    this.#listener = ownSocket(host, new TcpSocket(host.netns));
   }
 
   /** The port it listens on. */
@@ -96,7 +97,7 @@ export abstract class TcpServer extends Program {
       this.#busy = false;
       return;
     }
-    const stream = new TcpStream((delay, fire) => this.after(delay, fire), socket);
+    const stream = new TcpStream((delay, fire) => this.after(delay, fire), ownSocket(this.host, socket));
     this.#streams.add(stream);
     const { spawnCost } = this.#listen;
     if (spawnCost === 0) this.serve(stream);

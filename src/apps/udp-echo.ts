@@ -4,6 +4,7 @@ import type { Ipv4 } from '../addr/ipv4.ts';
 import { UdpSocket } from '../stack/udp-socket.ts';
 import { Program, type ProgramHost, SEND_INTERVAL, WAKE_LATENCY } from './program.ts';
 import { osErrorText, osErrorTraceback } from './python-text.ts';
+import { ownSocket } from './socket-owner.ts';
 
 export class UdpEcho extends Program {
   readonly #socket: UdpSocket;
@@ -13,7 +14,7 @@ export class UdpEcho extends Program {
 
   constructor(host: ProgramHost, port: number, address: Ipv4) {
     super(host);
-    this.#socket = new UdpSocket(host.netns);
+    this.#socket = ownSocket(host, new UdpSocket(host.netns));
     this.#port = port;
     this.#address = address;
   }

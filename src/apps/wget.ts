@@ -9,6 +9,7 @@ import { HttpExchange } from './http-exchange.ts';
 import { concat, field, type HttpResponseHead, latin1 } from './http-message.ts';
 import { Program, type ProgramHost } from './program.ts';
 import { GAI_TEXT, type GaiError, resolveHost } from './resolve.ts';
+import { ownSocket } from './socket-owner.ts';
 import { TcpStream } from './tcp-stream.ts';
 import { authority, type HttpUrl, parseUrl, resolveReference, urlText } from './url.ts';
 import { busyboxText, gnuText, type WgetText } from './wget-text.ts';
@@ -125,7 +126,10 @@ export class Wget extends Program {
   #connect(url: HttpUrl, address: Ipv4, literal: boolean): void {
     const ip = formatIpv4(address);
     this.#say(this.#text.connecting(url, ip, literal));
-    const stream = new TcpStream((delay, fire) => this.after(delay, fire), new TcpSocket(this.host.netns));
+    const stream = new TcpStream(
+      (delay, fire) => this.after(delay, fire),
+      ownSocket(this.host, new TcpSocket(this.host.netns)),
+    );
     this.#stream = stream;
     stream.connect(address, url.port, this.#o.timeout, (result) => {
       if (result === null) {

@@ -44,6 +44,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['socat'], () => import('./commands/socat.ts')],
   [['nginx', 'agnhost'], () => import('./commands/web-servers.ts')],
   [['wget'], () => import('./commands/wget.ts')],
+  [['ss'], () => import('./commands/ss.ts')],
   [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];
