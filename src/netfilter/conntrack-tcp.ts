@@ -423,7 +423,8 @@ function judgeReset(ct: NfConn, packet: Packet, at: { readonly direction: CtDir;
     answer = Reset.CHALLENGED;
   }
   const acknowledges = view.getUint32(transport + TCP_ACK) === track.lastEnd;
-  const toSyn = (ct.status & CtStatus.SEEN_REPLY) !== 0 && track.lastBits === TcpBits.SYN;
+  const toSyn =
+    (ct.status & CtStatus.SEEN_REPLY) !== 0 && track.lastBits === TcpBits.SYN && track.lastDirection !== direction;
   const toAck = (ct.status & CtStatus.ASSURED) === 0 && track.lastBits === TcpBits.ACK;
   if ((toSyn || toAck) && acknowledges) return Reset.IN_WINDOW;
   if (
