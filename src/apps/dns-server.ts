@@ -54,8 +54,7 @@ export class DnsServer extends Program {
     const listener = this.#listener;
     listener.reuseAddress = true;
     const errno = this.#udp.bind(address, port) ?? listener.bind(address, port) ?? listener.listen(BACKLOG);
-    // A namespace whose kernel cannot listen over TCP is served over UDP alone.
-    if (errno !== null && errno !== 'EOPNOTSUPP') {
+    if (errno !== null) {
       this.#refused(errno, port);
       return;
     }

@@ -1,5 +1,5 @@
-// Names to addresses as glibc's getaddrinfo(3) and gethostbyname2(3) find them in a namespace: /etc/hosts, then the name
-// servers of /etc/resolv.conf, with real queries (nsswitch.conf: hosts: files dns). Each call begins with a new look at the
+// Names to addresses as getaddrinfo(3) and gethostbyname2(3) find them in a namespace: /etc/hosts, then the name servers of
+// /etc/resolv.conf, with real queries (nsswitch.conf: hosts: files dns), as glibc does it or, in an Alpine image, as musl. Each call begins with a new look at the
 // files, as a program does that has just started.
 
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
@@ -7,7 +7,9 @@ import { formatIpv6, type Ipv6, parseIpv6 } from '../addr/ipv6.ts';
 import { GlibcSearch, type HostErrno, type SearchResult } from '../dns/glibc-search.ts';
 import { ResolverState } from '../dns/glibc-send.ts';
 import { type HostsEntry, hostsByName, parseHosts } from '../dns/hosts-file.ts';
+import { MuslLookup } from '../dns/musl-lookup.ts';
 import { parseResolvConf } from '../dns/resolv-conf.ts';
+import type { NetNamespace } from '../stack/netns.ts';
 import { DnsType } from '../wire/dns.ts';
 import type { DnsMessage } from '../wire/dns-message.ts';
 import { foldName } from '../wire/dns-name.ts';
@@ -101,6 +103,7 @@ export function getAddresses(
     return NOTHING;
   }
   const types = family === 'unspec' ? [DnsType.A, DnsType.AAAA] : [family === 'inet' ? DnsType.A : DnsType.AAAA];
+  if (libcOf(host.netns) === 'musl') return muslAddresses(host, name, types, done);
   return search(host, name, types, (result) => {
     if (result.error !== null) {
       done({ error: GAI_OF[result.error] });
@@ -111,6 +114,30 @@ export function getAddresses(
     // RFC 3484 sorting: without an IPv6 address of one's own every IPv6 destination is out of reach and goes behind.
     else done({ addresses: sorted(addresses), canonical: canonicalName(result) });
   });
+}
+
+/** Which C library the programs of a namespace were linked with: its image's. */
+export function libcOf(netns: NetNamespace): 'glibc' | 'musl' {
+  return /^ID=alpine$/m.test(readSystemFile(netns, '/etc/os-release') ?? '') ? 'musl' : 'glibc';
+}
+
+function muslAddresses(
+  host: ProgramHost,
+  name: string,
+  types: readonly number[],
+  done: (result: AddressResult) => void,
+): Cancel {
+  const conf = parseResolvConf(readSystemFile(host.netns, '/etc/resolv.conf'));
+  const lookup = new MuslLookup(new StubSockets(host), conf, { name, types }, (result) => {
+    if (result.error !== null) {
+      done({ error: result.error });
+      return;
+    }
+    const found: SearchResult = { answers: result.answers, name: result.name, error: null };
+    done({ addresses: sorted(result.answers.flatMap(addressesOf)), canonical: canonicalName(found) });
+  });
+  lookup.start();
+  return () => lookup.cancel();
 }
 
 const GAI_OF: Readonly<Record<HostErrno, GaiError>> = {

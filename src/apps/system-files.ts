@@ -1,11 +1,12 @@
-// The few files under /etc that libc itself reads for a program: resolv.conf, hosts, nsswitch.conf. Each network namespace
+// The few files under /etc that libc itself reads for a program: resolv.conf, hosts, nsswitch.conf, and
+// os-release, which tells which libc that is. Each network namespace
 // has its own view of them, as its mount namespace would: the kubelet mounts a pod's over those of the image, `ip netns
 // exec` mounts what is in /etc/netns/NAME. A shell's file system (shell/) reads and writes the same files through this.
 
 import type { NetNamespace } from '../stack/netns.ts';
 
 /** What is looked up here; anything else belongs to a program's own business with its file system. */
-export const SYSTEM_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf'] as const;
+export const SYSTEM_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/os-release'] as const;
 
 const mounted = new WeakMap<NetNamespace, Map<string, string>>();
 const seen = new WeakMap<NetNamespace, Map<string, string>>();

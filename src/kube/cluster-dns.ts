@@ -97,6 +97,8 @@ export function writePodFiles(pod: Pod, spec: ClusterDnsSpec | null): void {
     '/etc/hosts',
     podHostsFile({ ip: pod.ip, hostname: hostname ?? name, domain, aliases: hostAliases }),
   );
+  const id = imageId(pod.spec.programs?.[0]?.image ?? '');
+  if (id !== null) mountFile(pod.netns, '/etc/os-release', `ID=${id}\n`);
   if (spec === null) return;
   const { upstream } = spec;
   const { text } = podResolvConf(
@@ -113,6 +115,18 @@ export function writePodFiles(pod: Pod, spec: ClusterDnsSpec | null): void {
     },
   );
   mountFile(pod.netns, '/etc/resolv.conf', text);
+}
+
+/** What os-release of an image says: an Alpine or busybox image brings its own resolver and nslookup. It is told by the
+ * repository's name and the tag; null: nothing special, Debian's programs.
+ */
+function imageId(image: string): string | null {
+  const repository = image
+    .replace(/[:@].*/, '')
+    .split('/')
+    .at(-1)!;
+  if (repository === 'alpine' || /-alpine|:alpine/.test(image)) return 'alpine';
+  return repository === 'busybox' ? 'busybox' : null;
 }
 
 /** The outside world's resolver as a machine on the underlay; null when there is none. */

@@ -1,10 +1,11 @@
-// nslookup as BIND's and as busybox's: a container image brings one or the other. `nslookup` is BIND's, `busybox nslookup`
-// the other.
+// nslookup as BIND's and as busybox's: a container image brings one or the other. `nslookup` is that of
+// the pod's image, else BIND's, and `busybox nslookup` always the other.
 
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { BUSYBOX_TIMEOUT, BUSYBOX_TRIES, BusyboxNslookup } from '../../apps/busybox-nslookup.ts';
 import { Nslookup } from '../../apps/nslookup.ts';
 import { resolveHost } from '../../apps/resolve.ts';
+import { readSystemFile } from '../../apps/system-files.ts';
 import { reverseName } from '../../dns/kubernetes-zone.ts';
 import { DNS_PORT, parseDnsType } from '../../wire/dns.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
@@ -50,6 +51,9 @@ function queryName(word: string): string {
 }
 
 async function nslookup(args: readonly string[], ctx: ShellContext): Promise<number> {
+  // An Alpine or busybox image has no other.
+  if (/^ID=(alpine|busybox)$/m.test(readSystemFile(ctx.netns, '/etc/os-release') ?? ''))
+    return busyboxNslookup(args, ctx);
   const { words, options } = split(args);
   const [name, server] = words;
   if (name === undefined || name === '-') {
