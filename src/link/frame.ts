@@ -53,6 +53,7 @@ const depths = new Uint8Array(COUNT);
 const ports = new Int32Array(COUNT);
 const nfs = new Uint8Array(COUNT);
 const fragmentSizes = new Uint16Array(COUNT);
+const confirms = new Uint8Array(COUNT);
 const ctInfos = new Uint8Array(COUNT);
 const cts: (object | null)[] = new Array<object | null>(COUNT).fill(null);
 
@@ -72,6 +73,11 @@ export const frameMark = marks;
 export const frameHash = hashes;
 /** Tunnel layers that the frame has passed through in this namespace chain (limit: overlay/). */
 export const frameDepth = depths;
+/**
+ * 1: the sender has just heard from the far end, so every next hop on the way is taken to be alive (dst_pending_confirm of
+ * an skb). It stays on a packet through namespaces and tunnels of one kernel, as golden case 15b shows.
+ */
+export const frameConfirm = confirms;
 /**
  * What conntrack says of the packet (skb->_nfct): 0 for nothing yet, else 1 + enum ip_conntrack_info (netfilter/nf-conn.ts).
  * Whoever sets it sets frameCt too; what leaves a namespace or a tunnel layer is scrubbed with scrubFrame.
@@ -133,6 +139,7 @@ export function allocFrame(length: number): Frame {
   marks[f] = 0;
   hashes[f] = 0;
   depths[f] = 0;
+  confirms[f] = 0;
   ctInfos[f] = 0;
   ports[f] = 0;
   fragmentSizes[f] = 0;
@@ -165,6 +172,7 @@ export function cloneFrame(f: Frame): Frame {
   marks[copy] = marks[f]!;
   hashes[copy] = hashes[f]!;
   depths[copy] = depths[f]!;
+  confirms[copy] = confirms[f]!;
   ports[copy] = ports[f]!;
   nfs[copy] = nfs[f]!;
   fragmentSizes[copy] = fragmentSizes[f]!;

@@ -21,7 +21,7 @@ import type { NeighbourTable } from './neighbour-table.ts';
 import { truesize } from './truesize.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameStart, NO_FRAME, view } = frames;
+const { frameConfirm, frameEnd, frameStart, NO_FRAME, view } = frames;
 const { ETH_HEADER, EtherType } = ethernet;
 
 /** NUD_* (include/uapi/linux/neighbour.h). */
@@ -97,7 +97,7 @@ export class Neighbour {
    * @param confirm the sender vouches for the neighbour (MSG_CONFIRM)
    */
   output(frame: Frame, confirm: boolean): void {
-    if (confirm) this.confirmed = this.table.netns.world.sim.now;
+    if (confirm || frameConfirm[frame] !== 0) this.confirmed = this.table.netns.world.sim.now;
     if ((this.state & CONNECTED) !== 0 && this.#headerCached) {
       this.#transmit(frame);
       return;

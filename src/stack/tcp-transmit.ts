@@ -22,7 +22,7 @@ import type { TcpSkb } from './tcp-skb.ts';
 import { IcskAck, TcpEcn, type TcpSock } from './tcp-sock.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameHash, frameMark, frameStart, NO_FRAME, u8, view } = frames;
+const { frameConfirm, frameHash, frameMark, frameStart, NO_FRAME, u8, view } = frames;
 const { IPV4_DF, IPV4_HEADER, IpProtocol } = ipv4;
 const { TCP_CHECKSUM, TCP_HEADER, TCP_URGENT } = tcp;
 const FLAG = tcp.TcpFlag;
@@ -67,6 +67,8 @@ function emit(sk: TcpSock): boolean {
   let left = out.len;
   let first = true;
   const dsack = sk.rxOpt.dsack;
+  const confirm = sk.confirmNeighbour ? 1 : 0;
+  sk.confirmNeighbour = false;
   do {
     const take = out.gsoSize > 0 && left > out.gsoSize ? out.gsoSize : left;
     const length = IPV4_HEADER + header + take;
@@ -93,8 +95,8 @@ function emit(sk: TcpSock): boolean {
     writeIpv4Header(view, ip, out.tos, length, id, df, ttl, IpProtocol.TCP, sk.localAddress, sk.remoteAddress);
     frameHash[frame] = sk.txhash;
     frameMark[frame] = sk.mark;
-    ipSocketOut(netns, frame, dst, mtu, sk.confirmNeighbour);
-    sk.confirmNeighbour = false;
+    frameConfirm[frame] = confirm;
+    ipSocketOut(netns, frame, dst, mtu, false);
     seq = (seq + take) >>> 0;
     left -= take;
     first = false;
