@@ -181,9 +181,9 @@ export class ChainProgram {
     const byPort = this.#byPort;
     const destinationBucket = byDestination === null ? NONE : byDestination.bucket(packet.destination);
     const portBucket =
-      byPort === null || packet.destinationPort === NONE
+      byPort === null || packet.rawDestinationPort === NONE
         ? NONE
-        : byPort.bucket((packet.protocol << 16) | packet.destinationPort);
+        : byPort.bucket((packet.protocol << 16) | packet.rawDestinationPort);
     for (let i = from; ; ) {
       let best = others[i]!;
       if (destinationBucket !== NONE) {

@@ -46,6 +46,12 @@ export class Packet {
   /** ports of TCP, UDP, UDP-Lite, SCTP and DCCP; -1 where there are none */
   sourcePort = -1;
   destinationPort = -1;
+  /**
+   * What stands where these ports would be, in later fragments too: nf_tables' payload expression does not look at the
+   * fragment offset, so there `-m udp --dport 53` reads payload. -1 where the packet ends before.
+   */
+  rawSourcePort = -1;
+  rawDestinationPort = -1;
 
   /** Takes up the IPv4 packet at frameStart[frame]. */
   load(frame: Frame, hook: Hook, inDevice: number, outDevice: number): void {
@@ -77,16 +83,12 @@ export class Packet {
     this.source = view.getInt32(at + IPV4_SOURCE);
     this.destination = view.getInt32(at + IPV4_DESTINATION);
     this.hotDrop = false;
-    if (
-      (protocol === TCP || protocol === UDP || protocol === SCTP || protocol === DCCP || protocol === UDPLITE) &&
-      fragment === 0 &&
-      transport + 4 <= end
-    ) {
-      this.sourcePort = view.getUint16(transport);
-      this.destinationPort = view.getUint16(transport + 2);
-    } else {
-      this.sourcePort = -1;
-      this.destinationPort = -1;
-    }
+    const ported =
+      protocol === TCP || protocol === UDP || protocol === SCTP || protocol === DCCP || protocol === UDPLITE;
+    this.rawSourcePort = ported && transport + 2 <= end ? view.getUint16(transport) : -1;
+    this.rawDestinationPort = ported && transport + 4 <= end ? view.getUint16(transport + 2) : -1;
+    const whole = fragment === 0 && this.rawDestinationPort >= 0;
+    this.sourcePort = whole ? this.rawSourcePort : -1;
+    this.destinationPort = whole ? this.rawDestinationPort : -1;
   }
 }

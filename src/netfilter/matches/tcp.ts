@@ -1,5 +1,4 @@
-// -m tcp (extensions/libxt_tcp.c, net/netfilter/xt_tcpudp.c). A packet without a whole TCP header matches nothing, not even
-// inverted: nf_tables' payload expression ends the rule.
+// -m tcp (extensions/libxt_tcp.c; net/netfilter/nft_payload.c, xt_tcpudp.c).
 
 import * as frames from '../../link/frame.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
@@ -7,7 +6,7 @@ import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { uintOption } from '../option-text.ts';
 import type { Rule } from '../rule.ts';
-import { PortRange } from './port-range.ts';
+import { PortRange, portsTest } from './port-range.ts';
 
 const { view } = frames;
 const { TCP } = IpProtocol;
@@ -32,7 +31,11 @@ const SYN = 0x02;
 
 class TcpMatch implements Match {
   readonly name = 'tcp';
-  readonly pure = true;
+  /** hotdrop is an effect */
+  get pure(): boolean {
+    return this.#native;
+  }
+
   readonly #source = new PortRange();
   readonly #destination = new PortRange();
   #mask = 0;
@@ -71,10 +74,14 @@ class TcpMatch implements Match {
 
   finish(rule: Rule): void {
     if (rule.protocol !== TCP || rule.protocolInverted) throw new RuleError("TCP match requires '-p tcp'");
+    if (!this.#native) return;
+    this.#source.normalise();
+    this.#destination.normalise();
   }
 
+  /** A bare or an --tcp-option match may drop the packet (hotdrop): then it must be asked. */
   get exactDestinationPort(): number {
-    return this.#destination.exact;
+    return this.#native ? this.#destination.exact : -1;
   }
 
   save(): string {
@@ -97,25 +104,40 @@ class TcpMatch implements Match {
     return text;
   }
 
-  compile(): Test | null {
-    const source = this.#source;
-    const destination = this.#destination;
+  /** iptables makes payload expressions of ports and flags; --tcp-option, and a bare -m tcp, stay with xt_tcp. */
+  get #native(): boolean {
     const flagged = this.#mask !== 0 || this.#flagsInverted;
-    if (source.any && !flagged && this.#option === 0) {
-      if (destination.any) return null;
-      const port = destination.exact;
-      // A later fragment has port -1 and matches no port.
-      if (port >= 0) return (p) => p.destinationPort === port;
-      return (p) => p.destinationPort >= 0 && destination.matches(p.destinationPort);
-    }
+    return this.#option === 0 && (flagged || !this.#source.any || !this.#destination.any);
+  }
+
+  compile(): Test {
+    const source = this.#source.any ? null : this.#source;
+    const destination = this.#destination.any ? null : this.#destination;
+    const flagged = this.#mask !== 0 || this.#flagsInverted;
     const mask = this.#mask;
     const flags = this.#flags;
     const inverted = this.#flagsInverted;
+    if (this.#native) {
+      const port = this.#destination.exact;
+      if (source === null && !flagged && port >= 0) return (p) => p.rawDestinationPort === port;
+      const ports = source === null && destination === null ? null : portsTest(this.#source, this.#destination);
+      return (p) => {
+        if (ports !== null && !ports(p.rawSourcePort, p.rawDestinationPort)) return false;
+        if (!flagged) return true;
+        const at = p.transport + FLAGS;
+        return at < p.end && ((view.getUint8(at) & mask) === flags) !== inverted;
+      };
+    }
     const kind = this.#option;
     const optionInverted = this.#optionInverted;
     return (p) => {
-      if (p.destinationPort < 0 || p.transport + TCP_HEADER > p.end) return false;
-      if (!source.matches(p.sourcePort) || !destination.matches(p.destinationPort)) return false;
+      // tcp_mt(): a fragment that would overwrite the flags is dropped, and so is a header cut short.
+      if (p.fragment !== 0 || p.transport + TCP_HEADER > p.end) {
+        p.hotDrop = p.fragment <= 1;
+        return false;
+      }
+      if (source !== null && !source.matches(p.sourcePort)) return false;
+      if (destination !== null && !destination.matches(p.destinationPort)) return false;
       if (flagged && ((view.getUint8(p.transport + FLAGS) & mask) === flags) === inverted) return false;
       return kind === 0 || hasOption(p.transport, p.end, kind) !== optionInverted;
     };

@@ -4,15 +4,21 @@ import { IpProtocol } from '../../wire/ipv4.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import type { Rule } from '../rule.ts';
-import { PortRange } from './port-range.ts';
+import { PortRange, portsTest } from './port-range.ts';
 
 const { UDP } = IpProtocol;
 const SCTP = 132;
+const UDP_HEADER = 8;
+const SCTP_HEADER = 12;
 
 class PortsMatch implements Match {
   readonly name: string;
   readonly #protocol: number;
-  readonly pure = true;
+  /** hotdrop is an effect */
+  get pure(): boolean {
+    return this.#native;
+  }
+
   readonly #source = new PortRange();
   readonly #destination = new PortRange();
 
@@ -27,6 +33,9 @@ class PortsMatch implements Match {
 
   finish(rule: Rule): void {
     if (this.#protocol === UDP && !this.#fits(rule)) throw new RuleError("UDP match requires '-p udp'");
+    if (!this.#native) return;
+    this.#source.normalise();
+    this.#destination.normalise();
   }
 
   refused(rule: Rule): boolean {
@@ -38,7 +47,7 @@ class PortsMatch implements Match {
   }
 
   get exactDestinationPort(): number {
-    return this.#destination.exact;
+    return this.#native ? this.#destination.exact : -1;
   }
 
   save(): string {
@@ -50,13 +59,33 @@ class PortsMatch implements Match {
     return ` ${this.name}${source}${this.#destination.list('dpt', this.#protocol, numeric)}`;
   }
 
-  compile(): Test | null {
-    const source = this.#source;
-    const destination = this.#destination;
-    if (source.any && destination.any) return null;
-    const port = destination.exact;
-    if (source.any && port >= 0) return (p) => p.destinationPort === port;
-    return (p) => p.destinationPort >= 0 && source.matches(p.sourcePort) && destination.matches(p.destinationPort);
+  /** iptables makes payload expressions of UDP ports; a bare -m udp, and sctp, stay with their xt matches. */
+  get #native(): boolean {
+    return this.#protocol === UDP && (!this.#source.any || !this.#destination.any);
+  }
+
+  compile(): Test {
+    const source = this.#source.any ? null : this.#source;
+    const destination = this.#destination.any ? null : this.#destination;
+    if (this.#native) {
+      const port = this.#destination.exact;
+      if (source === null && port >= 0) return (p) => p.rawDestinationPort === port;
+      const ports = portsTest(this.#source, this.#destination);
+      return (p) => ports(p.rawSourcePort, p.rawDestinationPort);
+    }
+    const header = this.#protocol === UDP ? UDP_HEADER : SCTP_HEADER;
+    return (p) => {
+      // udp_mt(), sctp_mt(): a header cut short is dropped.
+      if (p.fragment !== 0) return false;
+      if (p.transport + header > p.end) {
+        p.hotDrop = true;
+        return false;
+      }
+      return (
+        (source === null || source.matches(p.sourcePort)) &&
+        (destination === null || destination.matches(p.destinationPort))
+      );
+    };
   }
 }
 

@@ -4,7 +4,7 @@
 import * as frames from '../../link/frame.ts';
 import { IPV4_CHECKSUM, IPV4_TOS, IPV4_TTL } from '../../wire/ipv4.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
-import { dscpOfClass, hexByte, parseTos } from '../matches/dscp-names.ts';
+import { dscpOfClass, hexByte, parseTos, tosName } from '../matches/dscp-names.ts';
 import { uintOption, unsigned } from '../option-text.ts';
 import type { Packet } from '../packet.ts';
 import type { Action, Target, TargetType } from '../target.ts';
@@ -140,7 +140,10 @@ class TosTarget implements Target {
     return ` --set-tos ${hexByte(this.#value)}/${hexByte(this.#mask)}`;
   }
 
-  list(): string {
+  list(numeric: boolean): string {
+    const name = numeric ? null : tosName(this.#value, this.#mask);
+    // As iptables 1.8.9 writes it: a blank too many in front, one too few behind.
+    if (name !== null) return `  TOS set${name}`;
     return ` TOS set ${hexByte(this.#value)}/${hexByte(this.#mask)}`;
   }
 
