@@ -7,7 +7,7 @@ import type { Mac } from '../addr/mac.ts';
 import { Bridge } from '../link/bridge.ts';
 import { Cable } from '../link/cable.ts';
 import type { NetDevice } from '../link/device.ts';
-import { createVethPair } from '../link/veth.ts';
+import { createVethPair, joinMachines } from '../link/veth.ts';
 import { Machine } from '../stack/machine.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { World } from '../stack/world.ts';
@@ -65,6 +65,7 @@ export function plug(world: World, underlay: Underlay, options: PlugOptions): Ne
     { name: 'eth0', mac, mtu, owner: netns.label },
     { name, mac: portMac, mtu, owner: UNDERLAY },
   );
+  joinMachines([eth0, port]);
   netns.addDevice(eth0);
   machine.root.addDevice(port);
   onDevice(eth0);

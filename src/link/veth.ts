@@ -10,7 +10,7 @@ import * as frames from './frame.ts';
 import { scrubFrame } from './frame.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
-const { frameEnd, frameStart } = frames;
+const { frameEnd, frameHash, frameStart } = frames;
 
 /**
  * Time a frame takes across a plain veth pair: the kernel's softirq hop, of the order measured on the golden captures.
@@ -23,6 +23,8 @@ const L2_ALLOWANCE = 18;
 
 export class VethEnd implements Transmitter {
   readonly peer: NetDevice;
+  /** The pair stands for a cable between two machines: what a kernel knows of a packet does not travel with its bytes. */
+  betweenMachines = false;
   readonly #line: DelayLine;
 
   constructor(host: LinkHost, peer: NetDevice) {
@@ -38,6 +40,7 @@ export class VethEnd implements Transmitter {
     }
     // __dev_forward_skb: what this end's stack knew of the packet stays here.
     scrubFrame(frame, this.peer.owner !== dev.owner);
+    if (this.betweenMachines) frameHash[frame] = 0;
     this.#line.push(this.peer, frame);
   }
 }
@@ -64,6 +67,11 @@ export function createVethPair(host: LinkHost, a: VethSide, b: VethSide): [NetDe
   left.listen(follow);
   right.listen(follow);
   return [left, right];
+}
+
+/** Declares a new pair to be a cable between two machines. */
+export function joinMachines(pair: readonly [NetDevice, NetDevice]): void {
+  for (const dev of pair) if (dev.lower instanceof VethEnd) dev.lower.betweenMachines = true;
 }
 
 /** The other end of a veth device, or null for another kind. */

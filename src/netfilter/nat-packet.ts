@@ -84,7 +84,7 @@ function rewrite(packet: Packet, ct: NfConn, info: CtInfo, manip: NatManip): voi
   packet.reload();
 }
 
-/** The bug nat-zero-udp-checksum strikes: even a checksum of zero is corrected. */
+/** The bug nat-tunnel-udp-checksum strikes: the checksum is left as it was. */
 function unfinished(packet: Packet, ct: NfConn): boolean {
   const { partialFrame } = ct.conntrack.host;
   return partialFrame !== 0 && partialFrame === packet.frame;
@@ -105,12 +105,12 @@ function mangle(at: number, end: number, source: boolean, address: Ipv4, port: n
     const oldPort = view.getUint16(portAt);
     view.setUint16(portAt, port);
     const checksumAt = checksumOf(protocol, transport, end);
-    if (checksumAt !== 0) {
+    if (checksumAt !== 0 && !unfinished) {
       const before = view.getUint16(checksumAt);
       const after = update16(update32(before, old, address), oldPort, port);
       // RFC 768: zero means "no checksum"; it stays that, and a computed zero is sent as all ones.
       if (protocol === IpProtocol.TCP) view.setUint16(checksumAt, after);
-      else if (before !== 0 || unfinished) view.setUint16(checksumAt, after === 0 ? 0xffff : after);
+      else if (before !== 0) view.setUint16(checksumAt, after === 0 ? 0xffff : after);
     }
   }
   view.setInt32(field, address);

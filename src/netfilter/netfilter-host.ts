@@ -55,7 +55,7 @@ export interface NetfilterHost {
   /** Ends the conntrack entry with this original tuple, if there is one. */
   dropConntrack(protocol: number, source: Ipv4, sourcePort: number, destination: Ipv4, port: number): void;
   /**
-   * The packet just on its way out whose checksum a kernel with the bug nat-zero-udp-checksum takes for unfinished: a tunnel's,
+   * The packet just on its way out whose checksum a kernel with the bug nat-tunnel-udp-checksum takes for unfinished: a tunnel's,
    * with an inner packet that a device was to finish. 0: none.
    */
   readonly partialFrame: Frame;
