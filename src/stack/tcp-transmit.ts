@@ -132,12 +132,13 @@ function eventAckSent(sk: TcpSock, rcvNxt: number): void {
  */
 export function tcpTransmitSkb(sk: TcpSock, skb: TcpSkb, keep: boolean): boolean {
   stamp(sk);
-  if (skb.pcount > 1) skb.tcpFlags |= FLAG.PSH;
+  // A super-segment is pushed, to be delivered at once; the kernel says so in the copy that leaves, not in the record.
+  const flags = skb.pcount > 1 ? skb.tcpFlags | FLAG.PSH : skb.tcpFlags;
   if (keep) {
     // tcp_rate_skb_sent and the RTT of the segment count from here.
     skb.mstampNs = sk.tcpWstampNs;
   }
-  const sent = transmit(sk, skb.seq, skb.tcpFlags, skb.len, skb.pcount > 1 ? skb.gsoSize : 0, skb.pcount);
+  const sent = transmit(sk, skb.seq, flags, skb.len, skb.pcount > 1 ? skb.gsoSize : 0, skb.pcount);
   if (sent && keep) {
     sk.tsortedSentQueue.push(skb);
     tcpRateSkbSent(sk, skb);
