@@ -16,8 +16,9 @@ const { ICMP_HEADER, ICMP_TYPE } = icmp;
 const { IPV4_DESTINATION, IPV4_FRAGMENT, IPV4_HEADER, IPV4_OFFSET, IPV4_PROTOCOL, IPV4_SOURCE, IpProtocol } = ipv4;
 /** NR_ICMP_TYPES (include/uapi/linux/icmp.h) */
 const TYPES = 18;
-/** Bytes of the quoted transport header that a tuple needs. */
-const QUOTED = 8;
+/** Bytes of the quoted transport header that a tuple needs: the ports; for ICMP the identifier, too. */
+const QUOTED_PORTS = 4;
+const QUOTED_ICMP = 8;
 
 /** ACCEPT: to be looked up by its own tuple, or its connection stands at the frame; INVALID otherwise. */
 export function trackIcmpError(conntrack: Conntrack, packet: Packet, template: NfConn | null): CtVerdict {
@@ -39,10 +40,10 @@ export function trackIcmpError(conntrack: Conntrack, packet: Packet, template: N
   // The tuple of an answer to the quoted packet: that is what stands in the table, in either direction.
   let ports = 0;
   if (hasPorts(protocol)) {
-    if (end - inner < QUOTED) return conntrack.invalid(packet, 'the ICMP error quotes too little');
+    if (end - inner < QUOTED_PORTS) return conntrack.invalid(packet, 'the ICMP error quotes too little');
     ports = (view.getUint16(inner + 2) << 16) | view.getUint16(inner);
   } else if (protocol === IpProtocol.ICMP) {
-    if (end - inner < QUOTED) return conntrack.invalid(packet, 'the ICMP error quotes too little');
+    if (end - inner < QUOTED_ICMP) return conntrack.invalid(packet, 'the ICMP error quotes too little');
     const inverse = inverseIcmpType(view.getUint8(inner));
     if (inverse < 0) return conntrack.invalid(packet, 'the ICMP error quotes ICMP that nothing answers');
     ports = (view.getUint16(inner + 4) << 16) | (inverse << 8) | view.getUint8(inner + 1);

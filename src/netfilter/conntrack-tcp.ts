@@ -104,13 +104,13 @@ export class TcpTrack {
   retransmissions = 0;
 }
 
-const { NONE: NO, SYN_SENT: SS, SYN_RECV: SR, ESTABLISHED: ES, FIN_WAIT: FW, CLOSE_WAIT: CW } = TcpConntrack;
+const { SYN_SENT: SS, SYN_RECV: SR, ESTABLISHED: ES, FIN_WAIT: FW, CLOSE_WAIT: CW } = TcpConntrack;
 const { LAST_ACK: LA, TIME_WAIT: TW, CLOSE: CL, SYN_SENT2: S2, INVALID: IV, IGNORE: IG } = TcpConntrack;
 const STATES = 10;
 
 /** tcp_conntracks: [direction][kind of segment][state], the new state. */
 const TRANSITIONS = Uint8Array.from([
-  // from: NO, SS, SR, ES, FW, CW, LA, TW, CL, S2
+  // from: NONE, SS, SR, ES, FW, CW, LA, TW, CL, S2
   // original direction: SYN, SYN+ACK, FIN, ACK, RST, none of them
   ...[SS, SS, IG, IG, IG, IG, IG, SS, SS, S2],
   ...[IV, IV, SR, IV, IV, IV, IV, IV, IV, SR],

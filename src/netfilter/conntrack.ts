@@ -186,7 +186,7 @@ export class Conntrack {
     const { frame, source, destination, protocol, transport, end } = packet;
     let ports = 0;
     if (hasPorts(protocol)) {
-      if (end - transport < 8) return true;
+      if (end - transport < 4) return true;
       ports = (packet.sourcePort << 16) | packet.destinationPort;
     } else if (protocol === ICMP) {
       // identifier, type and code

@@ -11,7 +11,7 @@ import * as icmp from '../wire/icmp.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import * as tcp from '../wire/tcp.ts';
 import * as udp from '../wire/udp.ts';
-import { DCCP, hasPorts, inverseIcmpType, SCTP, UDPLITE } from './conntrack-protocol.ts';
+import { hasPorts, inverseIcmpType, UDPLITE } from './conntrack-protocol.ts';
 import { type HOOK_STOLEN, Hook } from './hook.ts';
 import { NatManip, natInitialized, natNullBinding } from './nat.ts';
 import { CtDir, CtInfo, CtStatus, ctDirection, ctInfoOf, ctOf, type NfConn } from './nf-conn.ts';
@@ -92,15 +92,17 @@ function unfinished(packet: Packet, ct: NfConn): boolean {
 
 /**
  * nf_nat_ipv4_manip_pkt(): address and port (ICMP: identifier) of one end of the packet at `at`, with all checksums.
- * Ports that lie outside of [at, end) are left alone, as are checksums (ICMP quotes no more than eight bytes for sure).
+ * A TCP checksum outside of [at, end) is left alone (ICMP quotes no more than eight bytes for sure). False: ports are not
+ * there, nothing was changed.
  */
-function mangle(at: number, end: number, source: boolean, address: Ipv4, port: number, unfinished = false): void {
+function mangle(at: number, end: number, source: boolean, address: Ipv4, port: number, unfinished = false): boolean {
   const field = at + (source ? IPV4_SOURCE : IPV4_DESTINATION);
   const old = view.getInt32(field);
   const protocol = view.getUint8(at + IPV4_PROTOCOL);
   const transport = at + (view.getUint8(at) & 15) * 4;
   if (protocol === IpProtocol.ICMP) mangleIcmp(transport, end, port);
-  else if (hasPorts(protocol) && transport + 8 <= end) {
+  else if (hasPorts(protocol)) {
+    if (transport + 8 > end) return false;
     const portAt = transport + (source ? 0 : 2);
     const oldPort = view.getUint16(portAt);
     view.setUint16(portAt, port);
@@ -115,6 +117,7 @@ function mangle(at: number, end: number, source: boolean, address: Ipv4, port: n
   }
   view.setInt32(field, address);
   view.setUint16(at + IPV4_CHECKSUM, update32(view.getUint16(at + IPV4_CHECKSUM), old, address));
+  return true;
 }
 
 /** Where the transport checksum stands that covers the addresses; 0 when it is not there, or needs more than the addresses. */
@@ -123,8 +126,7 @@ function checksumOf(protocol: number, transport: number, end: number): number {
   if (protocol === IpProtocol.UDP || protocol === UDPLITE) {
     return transport + UDP_HEADER <= end ? transport + UDP_CHECKSUM : 0;
   }
-  // SCTP's CRC covers no addresses but the ports; NAT computes it anew, which is not emulated: ports stay as they were.
-  if (protocol === SCTP || protocol === DCCP) return 0;
+  // SCTP's CRC and DCCP's checksum are not carried on.
   return 0;
 }
 
@@ -154,11 +156,11 @@ function rewriteIcmpError(packet: Packet, ct: NfConn, info: CtInfo, manip: NatMa
   if (outerSource) {
     const address = reply ? ct.oDst : ct.rDst;
     const port = isIcmp ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oDport : ct.rDport;
-    mangle(quoted, end, false, address, port);
+    if (!mangle(quoted, end, false, address, port)) return false;
   } else {
     const address = reply ? ct.oSrc : ct.rSrc;
     const port = isIcmp ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oSport : ct.rSport;
-    mangle(quoted, end, true, address, port);
+    if (!mangle(quoted, end, true, address, port)) return false;
   }
   view.setUint16(transport + ICMP_CHECKSUM, 0);
   view.setUint16(transport + ICMP_CHECKSUM, ~sumArena(transport, end) & 0xffff);

@@ -8,14 +8,15 @@ import type { NetNamespace } from './netns.ts';
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameCt, frameCtInfo, frameEnd, frameHash, frameMark, frameNf, framePacketId, framePort } = frames;
 const { frameStart, NO_FRAME, u8, view } = frames;
-const { IPV4_CHECKSUM, IPV4_DF, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
+const { IPV4_CHECKSUM, IPV4_FRAGMENT, IPV4_HEADER, IPV4_LENGTH, IPV4_MF, IPV4_OFFSET } = ipv4;
 
 /** Option flag: to be copied into every fragment (RFC 791 section 3.1). */
 const IPV4_OPTION_COPIED = 0x80;
 
 /**
  * Makes pieces of at most `mtu` bytes of the packet at frameStart[frame], which stays the caller's (its options are
- * changed); offsets in units of 8 bytes, options only where they are to be copied.
+ * changed); offsets in units of 8 bytes, options only where they are to be copied. The pieces never have DF, also when
+ * the packet was put together from pieces that had it (ip_fraglist_init).
  * @param why for the notes of the pieces; '' for none
  * @param emit takes each piece, in order
  * @returns false when there was no buffer for a piece
@@ -32,7 +33,6 @@ export function ipFragment(
   const word = view.getUint16(at + IPV4_FRAGMENT);
   let header = (view.getUint8(at) & 15) * 4;
   const more = word & IPV4_MF;
-  const df = word & IPV4_DF;
   let offset = word & IPV4_OFFSET;
   let from = at + header;
   let first = true;
@@ -55,7 +55,7 @@ export function ipFragment(
     }
     from += take;
     view.setUint16(p + IPV4_LENGTH, header + take);
-    view.setUint16(p + IPV4_FRAGMENT, (from < end ? IPV4_MF : more) | df | offset);
+    view.setUint16(p + IPV4_FRAGMENT, (from < end ? IPV4_MF : more) | offset);
     offset += take >>> 3;
     if (first && header > IPV4_HEADER && from < end) {
       dropUncopiedOptions(at, header);
