@@ -172,7 +172,11 @@ export function tcpAck(sk: TcpSock, segment: TcpSegment, flag: number, challenge
     }
     return oldAck(sk, segment);
   }
-  if (after(ack, sk.sndNxt)) return AckResult.UNSENT;
+  // RFC 9293 section 3.10.7.4: an ACK of what was never sent is answered, and taken for nothing.
+  if (after(ack, sk.sndNxt)) {
+    if ((flag & FLAG.NO_CHALLENGE_ACK) === 0) challenge(sk);
+    return AckResult.UNSENT;
+  }
   if (after(ack, priorSndUna)) {
     state.flag |= FLAG.SND_UNA_ADVANCED;
     sk.retransmits = 0;
