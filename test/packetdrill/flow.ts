@@ -4,7 +4,7 @@
 import type { TcpOptionSpec, TcpPacketSpec } from './syntax.ts';
 import { pattern, patternBytes } from './system.ts';
 import { LOCAL, REMOTE } from './tun.ts';
-import { ACK, FIN, flagLetters, optionText, PSH, type Segment, SYN } from './wire.ts';
+import { ACK, FIN, flagLetters, optionText, PSH, RST, type Segment, SYN } from './wire.ts';
 
 const u32 = (v: number): number => v >>> 0;
 
@@ -33,7 +33,7 @@ export class Flow {
   /** A packet of the script's remote side as it goes on the wire. */
   inbound(p: TcpPacketSpec, id: number): Segment {
     const sequence = u32(p.sequence + this.#remoteShift);
-    if ((p.flags & SYN) !== 0) this.#remoteIsn = sequence;
+    if ((p.flags & SYN) !== 0 && this.#remoteIsn < 0) this.#remoteIsn = sequence;
     const options = p.options ?? [];
     return {
       source: REMOTE,
@@ -88,7 +88,8 @@ export class Flow {
     const ignored = last ? 0 : PSH | FIN;
     if ((s.flags & ~ignored) !== (p.flags & ~ignored)) return differs('other flags');
     if (!last && (s.flags & FIN) !== 0) return differs('a FIN too early');
-    if (s.sequence !== u32(p.sequence + done + this.#localShift)) return differs('another sequence number');
+    const orphan = (s.flags & RST) !== 0 && s.sequence === 0 && p.sequence === 0;
+    if (!orphan && s.sequence !== u32(p.sequence + done + this.#localShift)) return differs('another sequence number');
     const ack = p.ack === null ? ((p.flags & ACK) !== 0 ? null : 0) : u32(p.ack + this.#remoteShift);
     if (ack !== null && s.ack !== ack) return differs('another acknowledgement');
     if (p.window !== null && s.window !== p.window) return differs('another window');
@@ -128,7 +129,9 @@ export class Flow {
 
   /** A segment that left, in the script's words and numbers. */
   show(s: Segment): string {
-    const sequence = u32(s.sequence - this.#localShift);
+    // A RST for a segment without ACK has the sequence number 0, whatever connection there is.
+    const orphan = (s.flags & RST) !== 0 && s.sequence === 0;
+    const sequence = orphan ? 0 : u32(s.sequence - this.#localShift);
     const ack = (s.flags & ACK) !== 0 || s.ack !== 0 ? ` ack ${u32(s.ack - this.#remoteShift)}` : '';
     const options = s.options.map((o): TcpOptionSpec => {
       if (o.kind === 'sack') {

@@ -244,7 +244,12 @@ export class Recorder {
         else this.#compare(event, action, a);
       } else void answer.then((a) => this.#compare(event, action, a));
     } else if (action.kind === 'python') {
-      // tcp_info is compared on our side only.
+      // Compared on our side only; told, so that a script can be written by it.
+      const { result } = await this.#kernel.call('info', 4, [], false);
+      const info = Buffer.from(result as number[]);
+      const word = (at: number): number => info.readUInt32LE(at);
+      const fields = `ca_state ${info[1]} unacked ${word(24)} rtt ${word(68)} ssthresh ${word(76)} cwnd ${word(80)}`;
+      console.info(`line ${event.line}: tcp_info: ${fields}`);
     } else throw new Error(`cannot record ${event.source}`);
     // The kernel answers at once, but in its own thread.
     const quiet = action.kind === 'call' && SILENT_CALLS.includes(action.name);

@@ -275,11 +275,15 @@ export class System {
     const kernel = flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_ZEROCOPY);
     const bytes = patternBytes(d.written, length);
     let sent = 0;
+    let waiting = false;
     return () => {
+      // Who waits for room is woken when a third of the buffer is free (sk_stream_write_space), not by every byte.
+      if (waiting && !socket.writable) return null;
       for (;;) {
         const r = socket.send(bytes.subarray(sent), kernel);
         if (typeof r === 'string') {
-          if (r === 'EAGAIN' && block) return null;
+          waiting = r === 'EAGAIN' && block;
+          if (waiting) return null;
           return sent > 0 ? ok(sent) : failed(r);
         }
         sent += r;
