@@ -2,7 +2,7 @@
 // interface that the options name.
 
 import { formatIpv4, type Ipv4, parseIpv4 } from '../addr/ipv4.ts';
-import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
+import { NS_PER_MS, NS_PER_S, NS_PER_US, type Ns } from '../sim/sim.ts';
 import { ERRNO_NUMBER, ERRNO_TEXT, type Errno } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { CurlCode, type CurlFailure } from './curl-code.ts';
@@ -16,6 +16,11 @@ import type { HttpUrl } from './url.ts';
 const CONNECT_TIMEOUT: Ns = 300 * NS_PER_S;
 /** CURLOPT_TCP_KEEPIDLE and KEEPINTVL: seconds */
 const KEEPALIVE_S = 60;
+/**
+ * From data to curl's read of it. Origin: golden cases 08a and 08b, where the first 64 KiB of a body have come before curl
+ * reads any of it, 0.6 ms after the first segment at the least.
+ */
+const CURL_WAKE: Ns = 500 * NS_PER_US;
 /** curl's timers end behind the millisecond. */
 export const TIMER_SLACK: Ns = NS_PER_MS;
 
@@ -49,7 +54,7 @@ export class CurlConnect {
     const address = addresses[i]!;
     const text = formatIpv4(address);
     const last = i + 1 >= addresses.length;
-    const stream = new TcpStream(this.#after, ownSocket(this.#host, new TcpSocket(this.#host.netns)));
+    const stream = new TcpStream(this.#after, ownSocket(this.#host, new TcpSocket(this.#host.netns)), CURL_WAKE);
     this.#stream = stream;
     const { socket } = stream;
     const failed = (code: number, why: string): void => {

@@ -26,6 +26,8 @@ const COPY_SIZE = 65_536;
  * where 0.6 to 1.2 ms and 0.5 to 0.6 ms lie there.
  */
 const HANDLE_COST: Ns = 600 * NS_PER_US;
+/** From one piece of the body to the next. Origin: the same, 0.8 ms at the least. */
+const COPY_COST: Ns = 1_000 * NS_PER_US;
 /** shutdown() after the last send. Origin: the same, 60 us at the least and some milliseconds at the most. */
 const FINISH_COST: Ns = 1_000 * NS_PER_US;
 const SERVER = 'SimpleHTTP/0.6 Python/3.11.2';
@@ -175,7 +177,7 @@ export class PythonHttpServer extends TcpServer {
     const head = writeHead(`HTTP/1.0 ${status}`, [['Server', SERVER], ['Date', httpDate(this.#now)], ...fields]);
     const sends: HttpSend[] = [{ bytes: head, pause: HANDLE_COST }];
     for (let at = 0; body !== null && at < body.length; at += COPY_SIZE) {
-      sends.push({ bytes: body.subarray(at, at + COPY_SIZE), pause: at === 0 ? HANDLE_COST : 0 });
+      sends.push({ bytes: body.subarray(at, at + COPY_SIZE), pause: at === 0 ? HANDLE_COST : COPY_COST });
     }
     return { sends, close: true };
   }

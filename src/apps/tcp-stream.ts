@@ -1,6 +1,6 @@
 // System calls of a program on one TCP connection, as a blocking program makes them: connect, read, write, each with a
-// callback for its return. A call that has to wait is woken by the socket and goes on WAKE_LATENCY later, with whatever has
-// come by then; one that need not wait returns CALL_COST later. One read and one write may be under way at a time.
+// callback for its return. A call that has to wait is woken by the socket and goes on after the program's wake latency, with
+// whatever has come by then; one that need not wait returns CALL_COST later. One read and one write may be under way at a time.
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
@@ -34,10 +34,13 @@ export class TcpStream {
   #writing: Waiting | null = null;
   #wake: Timer | null = null;
   #closed = false;
+  readonly #wakeLatency: Ns;
 
-  constructor(after: Schedule, socket: TcpSocket) {
+  /** @param wakeLatency from the event to the call that goes on */
+  constructor(after: Schedule, socket: TcpSocket, wakeLatency: Ns = WAKE_LATENCY) {
     this.#after = after;
     this.socket = socket;
+    this.#wakeLatency = wakeLatency;
     socket.onReady = () => this.#ready();
   }
 
@@ -171,7 +174,7 @@ export class TcpStream {
       (this.#reading !== null && (socket.readable || socket.hungUp)) ||
       (this.#writing !== null && (socket.writable || socket.hungUp));
     if (!useful) return;
-    this.#wake = this.#after(WAKE_LATENCY, () => {
+    this.#wake = this.#after(this.#wakeLatency, () => {
       this.#wake = null;
       if (!this.#closed) this.#writing?.attempt();
       if (!this.#closed) this.#reading?.attempt();

@@ -9,6 +9,8 @@ const MIN_RTT_NONE = 0xffffffff;
 /** tcpi_rto of a socket without an estimate, microseconds */
 const RTO_NONE = 3_000_000;
 const REORDERING = 3;
+/** sk_max_pacing_rate that nobody set */
+const PACING_UNLIMITED = 0xffffffff;
 
 /** A number as printf("%g") prints it: six significant digits, no zeros at the end. */
 export function general(value: number): string {
@@ -67,7 +69,7 @@ export function infoText(info: TcpInfo, listening: boolean, extended: boolean): 
   count('lastrcv', info.lastDataRecv);
   count('lastack', info.lastAckRecv);
   if (info.pacingRate > 0) {
-    const limited = info.maxPacingRate > 0 && info.maxPacingRate < Number.MAX_SAFE_INTEGER;
+    const limited = info.maxPacingRate > 0 && info.maxPacingRate < PACING_UNLIMITED;
     parts.push(
       `pacing_rate ${(info.pacingRate * 8).toFixed(0)}bps${limited ? `/${(info.maxPacingRate * 8).toFixed(0)}bps` : ''}`,
     );
