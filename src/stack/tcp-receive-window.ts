@@ -205,11 +205,15 @@ function setWindowClamp(sk: TcpSock, value: number): void {
   else sk.rcvSsthresh = Math.max(sk.rcvSsthresh, Math.min(sk.rcvWnd, clamp));
 }
 
-/** tcp_grow_window: good segments let the window open. */
-export function tcpGrowWindow(sk: TcpSock, segment: TcpSegment): void {
+/**
+ * tcp_grow_window: good segments let the window open.
+ * @param joined it shares the head of another skb, only its payload counts (truesize_adjust)
+ */
+export function tcpGrowWindow(sk: TcpSock, segment: TcpSegment, joined: boolean): void {
   const room = Math.min(sk.windowClamp, tcpSpace(sk)) - sk.rcvSsthresh;
   if (room <= 0) return;
-  const { truesize, len } = segment;
+  const { len } = segment;
+  const truesize = joined ? len : segment.truesize;
   let incr = winFromSpace(sk, truesize) <= len ? 2 * sk.advmss : growWindow(sk, len, truesize);
   if (incr === 0) return;
   incr = Math.max(incr, 2 * len);

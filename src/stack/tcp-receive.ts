@@ -8,7 +8,7 @@ import { tcpFin, tcpWake } from './tcp-close.ts';
 import type { OfoRange } from './tcp-ofo.ts';
 import { tcpRcvRttMeasure } from './tcp-receive-rtt.ts';
 import { tcpClampWindow, tcpGrowWindow, tcpMeasureRcvMss, tcpRcvbufGrow } from './tcp-receive-window.ts';
-import type { TcpSegment } from './tcp-segment.ts';
+import { SKB_OVERHEAD, type TcpSegment } from './tcp-segment.ts';
 import { after, before, seqMax } from './tcp-seq.ts';
 import { IcskAck, type SackBlock, TcpCaState, TcpEcn, type TcpSock, tcpReceiveWindow } from './tcp-sock.ts';
 import { skRethinkTxhash, tcpSackCompressSendAck } from './tcp-timer.ts';
@@ -78,7 +78,7 @@ function eventDataRecv(sk: TcpSock, segment: TcpSegment): void {
   tcpRcvRttMeasure(sk);
   ackTimeoutFromArrival(sk);
   dataEcnCheck(sk, segment);
-  if (segment.len >= GROWING_LENGTH) tcpGrowWindow(sk, segment);
+  if (segment.len >= GROWING_LENGTH) tcpGrowWindow(sk, segment, true);
 }
 
 /** tcp_prune_ofo_queue: what lies furthest behind a hole goes first. True when something went. */
@@ -118,7 +118,7 @@ function collapse(sk: TcpSock): void {
     done += take;
     const size = truesize(take);
     cost += size;
-    sk.receiveQueue.push((sk.copiedSeq + done) >>> 0, size);
+    sk.receiveQueue.pushWhole((sk.copiedSeq + done) >>> 0, size);
   }
   sk.rmemAlloc += cost;
   for (const range of sk.ofo) {
@@ -147,8 +147,7 @@ function queueRcv(sk: TcpSock, segment: TcpSegment): void {
   sk.bytesReceived += (segment.endSeq - sk.rcvNxt) >>> 0;
   sk.rcvNxt = segment.endSeq;
   if (segment.len === 0) return;
-  sk.receiveQueue.push(segment.endSeq, segment.truesize);
-  sk.rmemAlloc += segment.truesize;
+  sk.rmemAlloc += sk.receiveQueue.push(segment.endSeq, segment.len, SKB_OVERHEAD);
 }
 
 /** tcp_sack_remove: blocks that the in-order data has reached are no news. */
@@ -187,7 +186,7 @@ function ofoQueue(sk: TcpSock): void {
     }
     sk.bytesReceived += (range.endSeq - sk.rcvNxt) >>> 0;
     sk.rcvNxt = range.endSeq;
-    sk.receiveQueue.push(range.endSeq, range.truesize);
+    sk.receiveQueue.pushWhole(range.endSeq, range.truesize);
     fin = range.fin;
   }
   sk.ofo.splice(0, gone);
@@ -226,7 +225,10 @@ function dataQueueOfo(sk: TcpSock, segment: TcpSegment): void {
   } else {
     store(sk, segment, seq);
     let range: OfoRange;
-    if (first !== undefined && !after(first.seq, seq)) {
+    // Joined to what is there, a segment costs its payload only (tcp_ooo_try_coalesce).
+    const joined = first !== undefined && !after(first.seq, seq);
+    const cost = joined ? segment.len : segment.truesize;
+    if (joined) {
       // It begins within this range or right behind it.
       if (before(seq, first.endSeq)) {
         if (after(seq, first.seq)) tcpDsackSet(sk, seq, first.endSeq);
@@ -234,13 +236,13 @@ function dataQueueOfo(sk: TcpSock, segment: TcpSegment): void {
       }
       range = first;
       range.endSeq = endSeq;
-      range.truesize += segment.truesize;
+      range.truesize += cost;
       range.fin = segment.fin;
     } else {
-      range = { seq, endSeq, truesize: segment.truesize, fin: segment.fin };
+      range = { seq, endSeq, truesize: cost, fin: segment.fin };
       ofo.splice(i, 0, range);
     }
-    sk.rmemAlloc += segment.truesize;
+    sk.rmemAlloc += cost;
     // Ranges that it reaches become one with it.
     i++;
     let n = 0;
@@ -253,7 +255,7 @@ function dataQueueOfo(sk: TcpSock, segment: TcpSegment): void {
       range.truesize += next.truesize;
     }
     if (n > 0) ofo.splice(i, n);
-    if (sk.rxOpt.sackOk) tcpGrowWindow(sk, segment);
+    if (sk.rxOpt.sackOk) tcpGrowWindow(sk, segment, joined);
   }
   if (sk.rxOpt.sackOk) sackNewOfo(sk, seq, endSeq);
   if (sk.socket !== null) tcpRcvbufGrow(sk, sk.rcvqSpace.space);
