@@ -271,6 +271,7 @@ function joinNode(
   const { root } = host.machine;
   root.packetTime = cluster.spec.packetTime ?? 0;
   if (host.machine.bugs.has('conntrack-clash')) netfilterOf(root).conntrack.resolvesClashes = false;
+  if (host.machine.bugs.has('conntrack-delayed')) netfilterOf(root).conntrack.ignoresDelayed = false;
   const base = {
     name: nodeSpec.name,
     spec: nodeSpec,

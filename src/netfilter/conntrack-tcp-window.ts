@@ -191,8 +191,15 @@ export function tcpInWindow(ct: NfConn, packet: Packet, direction: CtDir, bits: 
     conntrack.why = `ack ${sack} is above ${receiver.end}, the end of what was seen`;
     return WindowVerdict.INVALID;
   }
-  if (receiver.maxWindow !== 0 && !seqAfter(end, lowest)) return liberal ? WindowVerdict.ACCEPT : WindowVerdict.IGNORE;
-  if (!seqAfter(sack, oldest)) return liberal ? WindowVerdict.ACCEPT : WindowVerdict.IGNORE;
+  const late = receiver.maxWindow !== 0 && !seqAfter(end, lowest);
+  if (late || !seqAfter(sack, oldest)) {
+    if (liberal) return WindowVerdict.ACCEPT;
+    if (conntrack.ignoresDelayed) return WindowVerdict.IGNORE;
+    conntrack.why = late
+      ? `seq ${sequence} is below the window that begins at ${lowest}: it comes too late`
+      : `ack ${sack} is below ${oldest}: it comes too late`;
+    return WindowVerdict.INVALID;
+  }
   const window = syn ? rawWindow : rawWindow * 2 ** sender.scale;
   // What the segment tells of both ends.
   const reach = window + ((sack - ack) >>> 0);

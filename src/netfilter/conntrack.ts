@@ -82,6 +82,8 @@ export class Conntrack {
   raceWindow: Ns = 0;
   /** nf_ct_resolve_clash() as of Linux 5.8; false: the later packet of a lost race is dropped, as before. */
   resolvesClashes = true;
+  /** Segments below the window are let through (tcp_in_window() as of Linux 6.1); false: they are INVALID, as before. */
+  ignoresDelayed = true;
   readonly #table = new TupleTable();
   readonly #entries: (NfConn | null)[] = [];
   readonly #free: number[] = [];

@@ -110,7 +110,7 @@ export const cluster = z.strictObject({
   }),
   kernelBugs: z.array(z.enum(KERNEL_BUGS)).default([]).meta({
     description:
-      'Mistakes of old kernels that the nodes have. nat-tunnel-udp-checksum: masqueraded VXLAN packets get a wrong checksum (kubernetes#88986). conntrack-clash: of two packets that race to confirm their flow one is dropped (kubernetes#56903).',
+      'Mistakes of old kernels that the nodes have. nat-tunnel-udp-checksum: masqueraded VXLAN packets get a wrong checksum (kubernetes#88986). conntrack-clash: of two packets that race to confirm their flow one is dropped (kubernetes#56903). conntrack-delayed: TCP segments that come too late are INVALID (kubernetes#74839).',
   }),
   kubeProxy: kubeProxy.optional().meta({
     description:
