@@ -15,6 +15,7 @@ import { multiportMatch } from './matches/multiport.ts';
 import { ownerMatch } from './matches/owner.ts';
 import { physdevMatch } from './matches/physdev.ts';
 import { recentMatch } from './matches/recent.ts';
+import { rpfilterMatch } from './matches/rpfilter.ts';
 import { setMatch } from './matches/set.ts';
 import { dscpMatch, lengthMatch, tosMatch, ttlMatch } from './matches/simple-header.ts';
 import { stateMatch } from './matches/state.ts';
@@ -53,6 +54,7 @@ const MATCHES: readonly MatchType[] = [
   physdevMatch,
   pkttypeMatch,
   recentMatch,
+  rpfilterMatch,
   sctpMatch,
   setMatch,
   stateMatch,

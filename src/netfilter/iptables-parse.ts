@@ -5,16 +5,12 @@ import { type ExtensionOption, RuleError, RuleErrorKind } from './extension-opti
 import { extensionTypes } from './extensions.ts';
 import { type CommandLetter, type ParsedCall, STANDARD_TARGETS } from './iptables-call.ts';
 import { BASE_OPTIONS, type BaseOption, CHECKED, COMMANDS, ILLEGAL, ILLEGAL_BY_NUMBER } from './iptables-options.ts';
-import { type AddressMask, notEmulated, parseAddresses, unsigned } from './option-text.ts';
-import { protocolName, protocolNumber } from './protocol-names.ts';
+import { type AddressMask, parseAddresses } from './option-text.ts';
+import { protocolName } from './protocol-names.ts';
 import { Rule } from './rule.ts';
+import { checkChainName, NAME_MAX, parseInterface, parseProtocol, parseRuleNumber } from './rule-names.ts';
 import { ExtensionInUse, findLong } from './rule-options.ts';
 
-/** XT_EXTENSION_MAXNAMELEN: names of chains, matches and targets, with the zero at the end. */
-const NAME_MAX = 29;
-/** IFNAMSIZ with the zero at the end. */
-const IFNAME_MAX = 16;
-const INT_MAX = 0x7fff_ffff;
 const ANYWHERE: readonly AddressMask[] = [{ address: 0, mask: 0 }];
 
 export interface ParseOptions {
@@ -439,42 +435,4 @@ export class BadArgument extends RuleError {
   constructor(word: string) {
     super(`Bad argument \`${word}'`);
   }
-}
-
-function parseProtocol(text: string): number {
-  const lower = text.toLowerCase();
-  const number = unsigned(lower, 255);
-  if (number !== null) return number;
-  const named = protocolNumber(lower);
-  if (named === null) throw new RuleError(`unknown protocol "${lower}" specified`);
-  if (named > 255) throw notEmulated(`the protocol ${lower}`);
-  return named;
-}
-
-function parseInterface(name: string, inverted: boolean): string {
-  if (name.length >= IFNAME_MAX) {
-    throw new RuleError(`interface name \`${name}' must be shorter than IFNAMSIZ (${IFNAME_MAX - 1})`);
-  }
-  if (name === '+' && inverted) throw new RuleError('rule would never match the interface');
-  return name === '+' ? '' : name;
-}
-
-function parseRuleNumber(text: string): number {
-  const number = unsigned(text, INT_MAX);
-  if (number === null || number === 0) throw new RuleError(`Invalid rule number \`${text}'`);
-  return number;
-}
-
-/** parse_chain (iptables/xshared.c). */
-export function checkChainName(name: string): void {
-  if (name.startsWith('-') || name.startsWith('!')) {
-    throw new RuleError(`chain name not allowed to start with \`${name[0]!}'`);
-  }
-  if (STANDARD_TARGETS.includes(name) || extensionTypes.target(name) !== null) {
-    throw new RuleError('chain name may not clash with target name');
-  }
-  if (name.length >= NAME_MAX) {
-    throw new RuleError(`chain name \`${name}' too long (must be under ${NAME_MAX} chars)`);
-  }
-  if (/\s/.test(name)) throw new RuleError(`Invalid chain name \`${name}'`);
 }

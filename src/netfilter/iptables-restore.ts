@@ -6,7 +6,8 @@ import { type IpTable, TABLE_NAMES, type TableName } from './ip-table.ts';
 import type { IpTables } from './ip-tables.ts';
 import { isInformation } from './iptables-call.ts';
 import { CommandRefused, executeCall, NoSuchChain, setPolicy, TransactionRefused } from './iptables-execute.ts';
-import { BadArgument, checkChainName, parseCall } from './iptables-parse.ts';
+import { BadArgument, parseCall } from './iptables-parse.ts';
+import { checkChainName } from './rule-names.ts';
 import { TableDraft } from './table-draft.ts';
 
 export interface RestoreOptions {

@@ -48,6 +48,11 @@ export interface NetfilterHost {
   sendFragNeeded(frame: Frame, hook: Hook, mtu: number): void;
   /** The path MTU to an address; 0 when there is no route. */
   mtuTo(destination: Ipv4): number;
+  /**
+   * Where packets to this address would go (rpfilter): ifindex of its unicast route; negative: of the device
+   * that has it as its own address; 0: none.
+   */
+  routeBack(source: Ipv4): number;
   /** Routes the packet by its destination and sends it through LOCAL_OUT and POST_ROUTING (IPVS). Takes ownership. */
   localOut(frame: Frame): void;
   /** ip_route_me_harder at LOCAL_OUT: the packet's address changed, the route that it will leave by with it. 0 or a drop reason. */

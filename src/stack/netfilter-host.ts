@@ -113,6 +113,14 @@ class NamespaceHost implements NetfilterHost {
     return dst.kind > DstKind.MULTICAST ? 0 : dst.mtu(this.#netns);
   }
 
+  routeBack(source: Ipv4): number {
+    const route = this.#netns.fib.lookup(source);
+    if (route === null) return 0;
+    const device = route.nexthop.out?.dev.index ?? 0;
+    if (route.type === RouteType.LOCAL) return -device;
+    return route.type === RouteType.UNICAST ? device : 0;
+  }
+
   localOut(frame: Frame): void {
     const dst = this.#netns.routes.lookup(view.getInt32(frameStart[frame]! + IPV4_DESTINATION));
     if (dst.kind > DstKind.MULTICAST) endPacket(this.#netns, frame, DropReason.IP_OUTNOROUTES, dst);

@@ -69,6 +69,13 @@ export class TestHost implements NetfilterHost {
     return this.mtu;
   }
 
+  /** ifindex by address; 0 where none is given */
+  readonly routes = new Map<number, number>();
+
+  routeBack(source: number): number {
+    return this.routes.get(source) ?? 0;
+  }
+
   localOut(): void {}
 
   rerouteLocalOut(): number {

@@ -2,12 +2,12 @@
 // port. Rules of one name share a table. Rates of packets only; its options count in the units of the kernel.
 
 import { maskIpv4 } from '../../addr/ipv4.ts';
+import { MISSING, PairTable } from '../../base/int-table.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import type { CompileContext } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { uintOption } from '../option-text.ts';
-import type { Packet } from '../packet.ts';
 import { parseRate, type Rate, rateText } from './rate.ts';
 
 const MODES = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
@@ -19,9 +19,33 @@ const EXPIRE_DEFAULT = 10_000;
 /** Choice where no --hashlimit-htable-max is given: the kernel takes 8 entries per bucket of a table sized by memory. */
 const ENTRIES_MAX = 65_536;
 
-interface Bucket {
-  tokens: number;
-  last: number;
+/** Buckets by address pair and port pair: numbers only, a table per name. */
+class BucketTable {
+  readonly #pairs = new PairTable();
+  readonly #buckets = new PairTable();
+  #pairCount = 0;
+  /** ns of rate in each bucket, and when that was */
+  readonly tokens: number[] = [];
+  readonly last: number[] = [];
+
+  /** @returns the bucket's number, -1 when there is none */
+  find(source: number, destination: number, ports: number): number {
+    const pair = this.#pairs.get(source, destination);
+    return pair === MISSING ? MISSING : this.#buckets.get(pair, ports);
+  }
+
+  add(source: number, destination: number, ports: number, tokens: number, now: number): number {
+    let pair = this.#pairs.get(source, destination);
+    if (pair === MISSING) {
+      pair = this.#pairCount++;
+      this.#pairs.set(source, destination, pair);
+    }
+    const bucket = this.tokens.length;
+    this.#buckets.set(pair, ports, bucket);
+    this.tokens.push(tokens);
+    this.last.push(now);
+    return bucket;
+  }
 }
 
 class HashlimitMatch implements Match {
@@ -38,7 +62,6 @@ class HashlimitMatch implements Match {
   #expire = EXPIRE_DEFAULT;
   #sourceLength = 32;
   #destinationLength = 32;
-  readonly #buckets = new Map<string, Bucket>();
 
   parse(option: OptionValue): void {
     switch (option.name) {
@@ -119,39 +142,35 @@ class HashlimitMatch implements Match {
     const most = cost * this.#burst;
     const limit = this.#max === 0 ? ENTRIES_MAX : this.#max;
     const expireNs = this.#expire * 1_000_000;
-    const buckets = context.shared.table(`hashlimit ${this.#table}`, () => this.#buckets);
+    const buckets = context.shared.table(`hashlimit ${this.#table}`, () => new BucketTable());
+    const sourceMask = this.#modes.includes('srcip') ? maskIpv4(this.#sourceLength) : 0;
+    const destinationMask = this.#modes.includes('dstip') ? maskIpv4(this.#destinationLength) : 0;
+    const bySourcePort = this.#modes.includes('srcport');
+    const byPort = this.#modes.includes('dstport');
+    const above = this.#above;
     return (packet) => {
-      const key = this.#key(packet);
+      const source = packet.source & sourceMask;
+      const destination = packet.destination & destinationMask;
+      const ports = (bySourcePort ? packet.sourcePort << 16 : 0) | (byPort ? packet.destinationPort & 0xffff : 0);
       const { now } = sim;
-      let bucket = buckets.get(key);
-      if (bucket !== undefined && now - bucket.last > expireNs) {
-        buckets.delete(key);
-        bucket = undefined;
-      }
-      if (bucket === undefined) {
-        // dsthash_alloc_init: a full table drops the packet.
-        if (buckets.size >= limit) {
+      let bucket = buckets.find(source, destination, ports);
+      if (bucket === MISSING) {
+        // dsthash_alloc_init(): a full table drops the packet.
+        if (buckets.tokens.length >= limit) {
           packet.hotDrop = true;
           return false;
         }
-        bucket = { tokens: most, last: now };
-        buckets.set(key, bucket);
+        bucket = buckets.add(source, destination, ports, most, now);
       }
-      bucket.tokens = Math.min(most, bucket.tokens + (now - bucket.last));
-      bucket.last = now;
-      const within = bucket.tokens >= cost;
-      if (within) bucket.tokens -= cost;
-      return within !== this.#above;
+      const quiet = now - buckets.last[bucket]!;
+      // What has expired begins anew, full; its place in the table is kept.
+      let tokens = quiet > expireNs ? most : Math.min(most, buckets.tokens[bucket]! + quiet);
+      const within = tokens >= cost;
+      if (within) tokens -= cost;
+      buckets.tokens[bucket] = tokens;
+      buckets.last[bucket] = now;
+      return within !== above;
     };
-  }
-
-  #key(packet: Packet): string {
-    let key = '';
-    if (this.#modes.includes('srcip')) key += `s${packet.source & maskIpv4(this.#sourceLength)}`;
-    if (this.#modes.includes('srcport')) key += `p${packet.sourcePort}`;
-    if (this.#modes.includes('dstip')) key += `d${packet.destination & maskIpv4(this.#destinationLength)}`;
-    if (this.#modes.includes('dstport')) key += `q${packet.destinationPort}`;
-    return key;
   }
 }
 
