@@ -13,7 +13,7 @@ import { basename, join, resolve } from 'node:path';
 import { withoutTcp } from './without-tcp.ts';
 
 /** The cases of the floors that stand. A case with TCP in it is held to its ARP, ICMP and UDP frames. */
-const CASES: readonly { readonly name: string; readonly tcp: boolean }[] = [
+const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly seed?: number }[] = [
   { name: '01-same-node-ping', tcp: false },
   { name: '02-flannel-vxlan-ping', tcp: false },
   { name: '03-vxlan-4789-learning', tcp: false },
@@ -23,11 +23,19 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean }[] = [
   { name: '09b-host-unreachable', tcp: false },
   { name: '09c-no-route', tcp: false },
   { name: '09d-ttl-exceeded', tcp: false },
+  { name: '10a-clusterip', tcp: false },
+  { name: '10b-hairpin', tcp: false },
+  { name: '10c-hostnet-client', tcp: false },
+  { name: '10d-nodeport', tcp: false },
+  { name: '10f-udp-service-and-icmp-nat', tcp: false },
+  { name: '10g-egress-masquerade', tcp: false },
   { name: '11-dns', tcp: false },
   { name: '12-bridge-learning', tcp: false },
   { name: '13a-arp-lifecycle', tcp: false },
   { name: '13b-gratuitous-arp', tcp: false },
   { name: '15-link-down', tcp: false },
+  // The gateway's entry for web1 has to become stale in the middle, as in the recordings: REACHABLE time is drawn, 15 to 45 s.
+  { name: '16-conntrack-lifecycle', tcp: false, seed: 3 },
 ];
 
 const root = resolve(import.meta.dirname, '..', '..');
@@ -83,7 +91,9 @@ function main(argv: readonly string[]): number {
     const caseDir = join(golden, name);
     const out = join(work, name);
     rmSync(out, { recursive: true, force: true });
-    const run = spawnSync(process.execPath, [program, 'lab', caseDir, '--out', out], { encoding: 'utf8' });
+    const { seed } = CASES.find((c) => c.name === name) ?? { seed: undefined };
+    const seeded = seed === undefined ? [] : ['--seed', String(seed)];
+    const run = spawnSync(process.execPath, [program, 'lab', caseDir, '--out', out, ...seeded], { encoding: 'utf8' });
     if (run.status !== 0) {
       failed++;
       console.log(`${name}: podwire lab ended with ${run.status}\n${run.stderr.slice(-2000)}`);
