@@ -17,8 +17,17 @@ import { ACK, icmpNumbers, readSegment, SYN, writeIcmp, writeSegment } from './w
 const TOLERANCE_US = 4000;
 /** How long past its time a packet that should leave, or a call that should end, is waited for. */
 const PATIENCE_NS = 5e9;
-/** The script's time 0: not the kernel's, and not on a tick. */
-const START_NS = 100e9 + 300_000;
+/**
+ * The script's time 0: not the kernel's, and not on a tick. Where it lies among the ticks decides how late the timer wheel
+ * is, up to an eighth of a delay; scripts that allow less need luck on a real machine too, and have it here.
+ */
+const START_NS = 100e9 + 23_300_000;
+/**
+ * packetdrill is a program: it does nothing at the very nanosecond, and a packet takes it a moment to read. Without that two
+ * round trips of a script would be equal, which those of a machine never are, and "more than a millisecond ago" never true.
+ */
+const LATENESS_NS = 20_000;
+const READING_NS = 5_000;
 /** Events in one script; a choice: the longest has 45 lines. */
 const EVENTS_MAX = 1_000_000;
 const FIRST_PORT = 40_001;
@@ -122,8 +131,8 @@ class Player {
       this.#expect(action, when, base);
       return;
     }
-    if (when.kind === 'range') this.#advance((when.relative ? base : START_NS) + when.from * 1000);
-    else if (when.kind !== 'any') this.#advance(dueAt(when, base));
+    if (when.kind === 'range') this.#advance((when.relative ? base : START_NS) + when.from * 1000 + LATENESS_NS);
+    else if (when.kind !== 'any') this.#advance(dueAt(when, base) + LATENESS_NS);
     switch (action.kind) {
       case 'tcp':
         this.#inject(action);
@@ -283,6 +292,7 @@ class Player {
     let done = 0;
     do {
       const sent = this.#next(when, base);
+      this.#advance(this.#now + READING_NS);
       const segment = readSegment(sent.bytes);
       if (typeof segment === 'string') throw new ScriptFailed(`a packet left with ${segment}`);
       const covered = this.#flow.outbound(p, segment, done, this.#strict, this.#stampTolerance);
