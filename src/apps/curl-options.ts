@@ -41,8 +41,6 @@ export interface CurlOptions {
   readonly headers: readonly string[];
   /** -d ..., or null */
   readonly data: Uint8Array | null;
-  readonly contentType: string;
-  readonly accept: string;
   /** '' : no such field */
   readonly userAgent: string;
   readonly referer: string | null;

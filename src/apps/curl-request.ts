@@ -32,7 +32,7 @@ export function curlRequest(o: CurlOptions, url: HttpUrl, method: string, data: 
   if (user !== null) add('Authorization', `Basic ${btoa(user.includes(':') ? user : `${user}:`)}`);
   if (o.range !== null) add('Range', `bytes=${o.range}`);
   add('User-Agent', o.userAgent);
-  add('Accept', o.accept);
+  add('Accept', '*/*');
   if (o.compressed) add('Accept-Encoding', 'deflate, gzip, br, zstd');
   if (o.referer !== null) add('Referer', o.referer);
   if (o.cookie !== null) add('Cookie', o.cookie);
@@ -44,7 +44,7 @@ export function curlRequest(o: CurlOptions, url: HttpUrl, method: string, data: 
   }
   if (data !== null) {
     add('Content-Length', String(data.length));
-    add('Content-Type', o.contentType);
+    add('Content-Type', 'application/x-www-form-urlencoded');
   }
   const head = `${lines.join('\r\n')}\r\n\r\n`;
   const first = latin1(head);

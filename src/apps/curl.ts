@@ -208,13 +208,7 @@ export class Curl extends Program {
     report.requestBytes += head.length;
     report.uploaded = data?.length ?? 0;
     if (verbose) {
-      this.host.err(
-        head
-          .replace(/\r?\n(?=.)/g, '\r\n> ')
-          .replace(/^/, '> ')
-          .replace(/\r\n\r\n$/, '\r\n> \r\n')
-          .replace(/\r/g, ''),
-      );
+      this.host.err(marked(head, '> '));
       if (data !== null && data.length > 0) this.host.err(`} [${data.length} bytes data]\n`);
     }
     const exchange = new HttpExchange(this.#connection!.stream, {
@@ -260,7 +254,7 @@ export class Curl extends Program {
     if (report.startTime === 0) report.startTime = this.#elapsed;
     if (this.#o.verbose) {
       if (head.minor === 0) this.#info('HTTP 1.0, assume close after body');
-      this.host.err(head.text.replace(/\r/g, '').replace(/^/gm, '< ').replace(/< $/, ''));
+      this.host.err(marked(head.text, '< '));
     }
     if (head.status < 200) return;
     this.#answer = head;
@@ -433,4 +427,9 @@ export class Curl extends Program {
     }
     this.after(pause, () => this.#transfer());
   }
+}
+
+/** The lines of a head, each behind its mark; they keep their carriage returns. */
+function marked(head: string, mark: string): string {
+  return head.replace(/[^\n]*\n/g, (line) => mark + line);
 }

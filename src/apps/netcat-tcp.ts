@@ -175,7 +175,8 @@ export class NetcatTcp extends Program {
     const bytes = input.subarray(at, at + BUFFER);
     if (bytes.length === 0) {
       this.#inputEnded = true;
-      if (shutdown) stream.socket.shutdown('wr');
+      // Debian's -q does both.
+      if (shutdown || quit !== null) stream.socket.shutdown('wr');
       if (quit !== null) this.after(quit, () => this.#done(stream));
       this.#check(stream);
       return;

@@ -4,7 +4,7 @@ import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { millisecondsOf } from './http-date.ts';
 import type { HttpResponseHead } from './http-message.ts';
 import type { ProgramHost } from './program.ts';
-import type { HttpUrl } from './url.ts';
+import { authority, type HttpUrl } from './url.ts';
 
 export interface WgetResult {
   readonly name: string;
@@ -149,7 +149,7 @@ export function busyboxText(): WgetText {
     resolved: none,
     unresolved: none,
     badHost: (name) => `wget: bad address '${name}'\n`,
-    connecting: (url, address) => `Connecting to ${url.host}:${url.port} (${address}:${url.port})\n`,
+    connecting: (url, address) => `Connecting to ${authority(url)} (${address}:${url.port})\n`,
     connected: none,
     refused: (why, address) => `wget: can't connect to remote host (${address}): ${why}\n`,
     requested: none,

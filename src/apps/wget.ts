@@ -152,10 +152,10 @@ export class Wget extends Program {
     if (gnu) lines.push('Accept: */*', 'Accept-Encoding: identity', 'Connection: Keep-Alive');
     else lines.push('Connection: close');
     if (url.user !== null) lines.push(`Authorization: Basic ${btoa(url.user)}`);
-    lines.push(...headers);
     if (post !== null) {
       lines.push('Content-Type: application/x-www-form-urlencoded', `Content-Length: ${post.length}`);
     }
+    lines.push(...headers);
     this.#say(this.#text.requested());
     const exchange = new HttpExchange(stream, {
       method,

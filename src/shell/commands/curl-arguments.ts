@@ -164,7 +164,12 @@ export async function curlArguments(args: readonly string[], read: ReadData): Pr
     resolve.set(match[1]!, good);
   }
   const get = flags.has('get');
-  const json = flags.has('json');
+  if (flags.has('json')) {
+    // --json: fields of one's own, unless they are given (tool_getparam.c).
+    const has = (name: string): boolean => headers.some((h) => h.toLowerCase().startsWith(`${name}:`));
+    if (!has('content-type')) headers.push('Content-Type: application/json');
+    if (!has('accept')) headers.push('Accept: application/json');
+  }
   const data = hasData ? concat(...pieces) : null;
   const targets: CurlTarget[] = urls.map((url, n) => {
     const output = outputs[n];
@@ -194,8 +199,6 @@ export async function curlArguments(args: readonly string[], read: ReadData): Pr
     method: values.get('request') ?? null,
     headers,
     data: get ? null : data,
-    contentType: json ? 'application/json' : 'application/x-www-form-urlencoded',
-    accept: json ? 'application/json' : '*/*',
     userAgent: values.get('user-agent') ?? 'curl/7.88.1',
     referer: values.get('referer') ?? null,
     cookie: values.get('cookie') ?? null,

@@ -37,6 +37,8 @@ const USAGE = `Usage: ss [ OPTIONS ]
    -H, --no-header     Suppress header line
    -O, --oneline       socket's data printed on a single line
 `;
+/** "%-6d" */
+const QUEUE_WIDTH = 6;
 const LONG: Readonly<Record<string, string>> = {
   '--numeric': '-n',
   '--all': '-a',
@@ -190,7 +192,10 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
   const wantsTcp = flags.has('t') || !flags.has('u');
   const wantsUdp = flags.has('u') || !flags.has('t');
   const only = ['w', 'x', '6'].some((letter) => flags.has(letter)) && !flags.has('t') && !flags.has('u');
-  const states = filter.states ?? (flags.has('a') ? ALL_STATES : flags.has('l') ? LISTENING_STATES : CONNECTED_STATES);
+  // Of -a and -l the later one counts.
+  const scope = parsed.options.findLast(([letter]) => letter === 'a' || letter === 'l')?.[0];
+  const byOption = scope === 'a' ? ALL_STATES : scope === 'l' ? LISTENING_STATES : CONNECTED_STATES;
+  const states = filter.states ?? byOption;
   const listed: Listed[] = [];
   if (wantsUdp && !only) listed.push(...netns.sockets.udpSockets().map((s) => udpListed(s, flags)));
   if (wantsTcp && !only) listed.push(...netns.tcp.sockets().map((s) => tcpListed(s, flags)));
@@ -201,8 +206,8 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
       (s): SsRow => [
         s.netid,
         s.state,
-        String(s.recvQ),
-        String(s.sendQ),
+        String(s.recvQ).padEnd(QUEUE_WIDTH),
+        String(s.sendQ).padEnd(QUEUE_WIDTH),
         `${formatIpv4(s.local)}:`,
         port(s.localPort, s.netid, numeric),
         `${formatIpv4(s.remote)}:`,
