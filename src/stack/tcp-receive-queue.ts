@@ -44,6 +44,11 @@ export class ReceiveQueue {
     this.#fragments = FRAGMENTS_MAX;
   }
 
+  /** The sequence number behind the first skb, which must be there. */
+  get firstEnd(): number {
+    return this.#ends[this.#head]!;
+  }
+
   /** The program has read up to `seq`. @returns the memory that is free again */
   release(seq: number): number {
     let freed = 0;

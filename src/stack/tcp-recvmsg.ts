@@ -46,9 +46,14 @@ export function tcpRecvmsg(sk: TcpSock, max: number, flags: number): Uint8Array 
     const bytes = new Uint8Array(n);
     sk.receiveRing.read(sk.copiedSeq, bytes, 0, n);
     if ((flags & MsgFlag.PEEK) !== 0) return bytes;
-    sk.copiedSeq = (sk.copiedSeq + n) >>> 0;
-    sk.rmemAlloc -= sk.receiveQueue.release(sk.copiedSeq);
-    tcpRcvSpaceAdjust(sk);
+    // Skb by skb: what is still in the queue counts when the buffer's size is reconsidered.
+    for (let left = n; left > 0; ) {
+      const used = sk.receiveQueue.isEmpty ? left : Math.min(left, (sk.receiveQueue.firstEnd - sk.copiedSeq) >>> 0);
+      sk.copiedSeq = (sk.copiedSeq + used) >>> 0;
+      left -= used;
+      tcpRcvSpaceAdjust(sk);
+      sk.rmemAlloc -= sk.receiveQueue.release(sk.copiedSeq);
+    }
     tcpCleanupRbuf(sk, n);
     return bytes;
   }
