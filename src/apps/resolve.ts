@@ -143,7 +143,8 @@ function muslAddresses(
 const GAI_OF: Readonly<Record<HostErrno, GaiError>> = {
   HOST_NOT_FOUND: 'EAI_NONAME',
   TRY_AGAIN: 'EAI_AGAIN',
-  NO_RECOVERY: 'EAI_FAIL',
+  // getaddrinfo makes no more of it than that there is no such name.
+  NO_RECOVERY: 'EAI_NONAME',
   NO_DATA: 'EAI_NODATA',
 };
 

@@ -138,7 +138,10 @@ export class GlibcSend {
     if (this.#ended) return;
     this.#ended = true;
     this.#close();
-    this.#done({ answers: this.#answers, errno });
+    // Beside a good answer a failure counts for nothing.
+    const answers =
+      errno === null && this.#good ? this.#answers.map((a) => (a !== null && failed(a) ? null : a)) : this.#answers;
+    this.#done({ answers, errno });
   }
 
   #close(): void {
@@ -238,24 +241,16 @@ export class GlibcSend {
     const index = this.#matching(message);
     if (index < 0) return;
     this.#gotSomewhere = true;
-    const rcode = rcodeOf(message.flags);
-    const failed = rcode === DnsRcode.SERVFAIL || rcode === DnsRcode.NOTIMP || rcode === DnsRcode.REFUSED;
-    // A referral without a word: the delegation is lame.
-    const lame =
-      rcode === DnsRcode.NOERROR &&
-      message.answers.length === 0 &&
-      (message.flags & (DnsFlag.AA | DnsFlag.RA)) === 0 &&
-      message.additionals.length === 0;
-    if (failed || lame) {
+    if (failed(message)) {
       this.#answers[index] = message;
       this.#received[index] = true;
+      const both = this.#queries.length > 1 && !this.#state.singleRequest;
       // The other one is good: what there is has to do.
       if (this.#good) this.#finish(null);
-      else if (!this.#received.every((r) => r)) this.#proceed(server, index);
-      else {
+      else if (!both) {
         this.#closeUdp(server);
         this.#nextServer();
-      }
+      } else if (this.#received.every((r) => r)) this.#nextServer();
       return;
     }
     if ((message.flags & DnsFlag.TC) !== 0) {
@@ -346,6 +341,18 @@ export class GlibcSend {
     this.#stream = all.slice(at);
     if (this.#received.every((r) => r)) this.#finish(null);
   }
+}
+
+/** SERVFAIL, NOTIMP, REFUSED, or a referral without a word: a lame delegation. The next server is asked. */
+function failed(message: DnsMessage): boolean {
+  const rcode = rcodeOf(message.flags);
+  if (rcode === DnsRcode.SERVFAIL || rcode === DnsRcode.NOTIMP || rcode === DnsRcode.REFUSED) return true;
+  return (
+    rcode === DnsRcode.NOERROR &&
+    message.answers.length === 0 &&
+    (message.flags & (DnsFlag.AA | DnsFlag.RA)) === 0 &&
+    message.additionals.length === 0
+  );
 }
 
 /** RES_USE_EDNS0: an OPT record with room for 1200 octets (RESOLV_EDNS_BUFFER_SIZE). */
