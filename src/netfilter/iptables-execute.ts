@@ -213,24 +213,16 @@ function zero(draft: TableDraft, call: IptablesCall, say: (text: string) => void
   }
 }
 
+/** A chain goes when it is empty and nobody jumps to it; the kernel tells of the last that cannot. */
 function deleteChains(draft: TableDraft, name: string, say: (text: string) => void): void {
-  if (name !== '') {
-    const chain = needChain(draft, name);
-    say(`Deleting chain \`${name}'\n`);
-    if (chain.hook !== null || draft.references(name) > 0)
-      throw new TransactionRefused('CHAIN_DEL', BUSY, `chain ${name}`);
-    if (chain.rules.length > 0) throw new CommandRefused('Directory not empty');
-    draft.remove(name);
-    return;
-  }
-  const users = draft.chains().filter((c) => c.hook === null);
-  for (const chain of users) {
+  const going = name === '' ? draft.chains().filter((c) => c.hook === null) : [needChain(draft, name)];
+  let stuck = '';
+  for (const chain of going) {
     say(`Deleting chain \`${chain.name}'\n`);
-    if (chain.rules.length > 0 || draft.references(chain.name) > 0) {
-      throw new TransactionRefused('CHAIN_DEL', BUSY, `chain ${chain.name}`);
-    }
+    if (chain.hook !== null || chain.rules.length > 0 || draft.references(chain.name) > 0) stuck = chain.name;
   }
-  for (const chain of users) draft.remove(chain.name);
+  if (stuck !== '') throw new TransactionRefused('CHAIN_DEL', BUSY, `chain ${stuck}`);
+  for (const chain of going) draft.remove(chain.name);
 }
 
 /** @param dmesg iptables itself sends people there, iptables-restore does not */

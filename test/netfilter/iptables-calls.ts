@@ -448,8 +448,34 @@ export const EXTENSIONS: readonly string[] = [
   'iptables -t raw -L -n',
 ];
 
+/** Chains that cannot be deleted, and such as can. */
+export const DELETIONS: readonly string[] = [
+  'iptables -N W',
+  'iptables -A W -j ACCEPT',
+  'iptables -X W',
+  'iptables -X',
+  'iptables -F W',
+  'iptables -N Q',
+  'iptables -A W -j Q',
+  'iptables -X Q',
+  'iptables -X',
+  'iptables -S',
+  'iptables -F W',
+  'iptables -X',
+  'iptables -N A',
+  'iptables -N B',
+  'iptables -A INPUT -j A',
+  'iptables -v -X',
+  'iptables -X A',
+  'iptables -X B',
+  'iptables -S',
+];
+
 /** Texts for iptables-restore with its options; each begins without tables. */
 export const RESTORES: readonly (readonly [text: string, options: string])[] = [
+  ['*filter\n:V - [0:0]\n-A INPUT -j V\n-X V\nCOMMIT\n', ''],
+  ['*filter\n:V - [0:0]\n-A V -j ACCEPT\n-X V\nCOMMIT\n', ''],
+  ['*filter\n:V - [0:0]\n:W - [0:0]\n-A V -j W\n-F V\n-X W\n-X V\nCOMMIT\n', ''],
   ['*filter\n-A INPUT -j NOPE\nCOMMIT\n', ''],
   ['*filter\n-A INPUT --foo\nCOMMIT\n', ''],
   ['*filter\n-A NOPE -j ACCEPT\nCOMMIT\n', ''],

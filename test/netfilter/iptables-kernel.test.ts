@@ -12,7 +12,7 @@ import {
   runIptablesRestore,
   runIptablesSave,
 } from '../../src/netfilter/iptables-run.ts';
-import { EXTENSIONS, LISTINGS, MISTAKES, RESTORES } from './iptables-calls.ts';
+import { DELETIONS, EXTENSIONS, LISTINGS, MISTAKES, RESTORES } from './iptables-calls.ts';
 import { kernelTablesMissing } from './kernel-tables.ts';
 import { randomTable } from './random-rules.ts';
 import { TestHost } from './test-host.ts';
@@ -91,6 +91,7 @@ describe.skipIf(missing !== null)('as the real iptables', () => {
     ['mistakes', MISTAKES],
     ['listings', LISTINGS],
     ['extensions', EXTENSIONS],
+    ['deletions', DELETIONS],
   ] as const) {
     it(title, () => {
       const calls = lines.map((line) => call(line));
