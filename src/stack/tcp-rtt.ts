@@ -20,9 +20,6 @@ import { jiffiesToUsecs, tcpRtoMax, tcpRtoMin, usecsToJiffies } from './tcp-xmit
 
 /** A difference of timestamps that is no round trip (INT_MAX microseconds in milliseconds). */
 const TSECR_DELTA_MAX = 2_147_483;
-/** net.ipv4.tcp_pacing_ss_ratio and tcp_pacing_ca_ratio, percent. */
-const PACING_SLOW_START_RATIO = 200;
-const PACING_AVOIDANCE_RATIO = 120;
 
 /** Takes a round trip into srtt and rttvar. @param rttUs microseconds, 0 or more */
 export function tcpRttEstimator(sk: TcpSock, rttUs: number): void {
@@ -102,7 +99,8 @@ export function tcpAckUpdateRtt(
 
 /** The rate at which segments would be paced, bytes per second (tcp_update_pacing_rate); `ss` shows it. */
 export function tcpUpdatePacingRate(sk: TcpSock): void {
-  const ratio = sk.sndCwnd < sk.sndSsthresh >>> 1 ? PACING_SLOW_START_RATIO : PACING_AVOIDANCE_RATIO;
+  const { tcp_pacing_ss_ratio, tcp_pacing_ca_ratio } = sk.netns.sysctl.ipv4;
+  const ratio = sk.sndCwnd < sk.sndSsthresh >>> 1 ? tcp_pacing_ss_ratio : tcp_pacing_ca_ratio;
   let rate = sk.mssCache * 80_000 * ratio * Math.max(sk.sndCwnd, sk.packetsOut);
   if (sk.srttUs !== 0) rate = Math.floor(rate / sk.srttUs);
   sk.pacingRate = Math.min(rate, sk.maxPacingRate);

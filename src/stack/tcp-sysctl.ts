@@ -70,6 +70,9 @@ export const TCP_VALUES = {
   tcp_rto_min_us: [200_000, 1, INT_MAX],
   /** milliseconds */
   tcp_rto_max_ms: [120_000, 1000, 120_000],
+  /** percent of the rate that window and round trip give, in slow start and after it */
+  tcp_pacing_ss_ratio: [200, 0, 1000],
+  tcp_pacing_ca_ratio: [120, 0, 1000],
   tcp_autocorking: [1, 0, 1],
   /** bytes */
   tcp_notsent_lowat: [UINT_MAX, 0, UINT_MAX],
