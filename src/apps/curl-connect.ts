@@ -83,23 +83,29 @@ export class CurlConnect {
     const left = limit - (this.#host.sim.now - began);
     const wait = Math.max(last ? left : Math.floor(left / 2), NS_PER_MS) + TIMER_SLACK;
     let immediate = true;
-    stream.connect(address, url.port, wait, (result) => {
-      if (result === null) {
-        this.#stream = null;
-        done(stream, text);
-      } else if (result === 'timeout') {
-        this.#info(`ipv4 connect timeout after ${Math.floor((wait - TIMER_SLACK) / NS_PER_MS)}ms, move on!`);
-        failed(CurlCode.OPERATION_TIMEDOUT, 'Timeout was reached');
-      } else {
-        const why = ERRNO_TEXT[result];
-        this.#info(
-          immediate
-            ? `Immediate connect fail for ${text}: ${why}`
-            : `connect to ${text} port ${url.port} failed: ${why}`,
-        );
-        failed(CurlCode.COULDNT_CONNECT, "Couldn't connect to server");
-      }
-    });
+    stream.connect(
+      address,
+      url.port,
+      wait,
+      (result) => {
+        if (result === null) {
+          this.#stream = null;
+          done(stream, text);
+        } else if (result === 'timeout') {
+          this.#info(`ipv4 connect timeout after ${Math.floor((wait - TIMER_SLACK) / NS_PER_MS)}ms, move on!`);
+          failed(CurlCode.OPERATION_TIMEDOUT, 'Timeout was reached');
+        } else {
+          const why = ERRNO_TEXT[result];
+          this.#info(
+            immediate
+              ? `Immediate connect fail for ${text}: ${why}`
+              : `connect to ${text} port ${url.port} failed: ${why}`,
+          );
+          failed(CurlCode.COULDNT_CONNECT, "Couldn't connect to server");
+        }
+      },
+      true,
+    );
     immediate = false;
   }
 

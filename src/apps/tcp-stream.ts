@@ -51,8 +51,10 @@ export class TcpStream {
   /**
    * connect(2). The callback may come before connect returns, with an error of the call itself.
    * @param timeout 0: as long as the kernel tries
+   * @param asks the program does not wait in connect(2) and asks for SO_ERROR soon after: it learns of an ICMP error that
+   *   came while the call was under way, which a blocking connect does not (sk_err_soft)
    */
-  connect(address: Ipv4, port: number, timeout: Ns, done: (result: WriteResult) => void): void {
+  connect(address: Ipv4, port: number, timeout: Ns, done: (result: WriteResult) => void, asks = false): void {
     const errno = this.socket.connect(address, port);
     if (errno !== null) {
       done(errno);
@@ -70,6 +72,15 @@ export class TcpStream {
       done('timeout');
     });
     if (this.socket.writable || this.socket.hungUp) this.#ready();
+    else if (asks) {
+      const waiting = this.#writing;
+      this.#after(CALL_COST, () => {
+        const error = this.#writing === waiting ? this.socket.takeSoftError() : null;
+        if (error === null) return;
+        this.#endWrite();
+        done(error);
+      });
+    }
   }
 
   /**

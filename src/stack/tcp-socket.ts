@@ -9,6 +9,7 @@ import type { InDevice } from './in-device.ts';
 import type { NetNamespace } from './netns.ts';
 import type { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { enterPingpongMode, exitPingpongMode } from './tcp-ack-schedule.ts';
+import { lockForCopy, releaseBacklog } from './tcp-backlog.ts';
 import { FIN_TIMEOUT_MAX, tcpClose, tcpShutdownSend } from './tcp-close.ts';
 import { tcpSetCongestionControl } from './tcp-cong-choice.ts';
 import { type TcpInfo, tcpInfo } from './tcp-info.ts';
@@ -140,7 +141,11 @@ export class TcpSocket {
    */
   send(bytes: Uint8Array, flags = 0): number | Errno {
     if (this.#closed) return 'EPIPE';
-    return tcpSendmsg(this.sk, bytes, flags);
+    const { sk } = this;
+    releaseBacklog(sk);
+    const taken = tcpSendmsg(sk, bytes, flags);
+    if (typeof taken === 'number') lockForCopy(sk, taken);
+    return taken;
   }
 
   /**
@@ -149,12 +154,14 @@ export class TcpSocket {
    */
   recv(max: number, flags = 0): Uint8Array | Errno {
     if (this.#closed) return 'ENOTCONN';
+    releaseBacklog(this.sk);
     return tcpRecvmsg(this.sk, max, flags);
   }
 
   shutdown(how: 'rd' | 'wr' | 'rdwr'): Errno | null {
     const { sk } = this;
     const bits = how === 'rd' ? Shutdown.RCV : how === 'wr' ? Shutdown.SEND : Shutdown.MASK;
+    releaseBacklog(sk);
     if (sk.state === TcpState.CLOSE) return 'ENOTCONN';
     if (sk.state === TcpState.LISTEN || sk.state === TcpState.SYN_SENT) {
       if (sk.state === TcpState.LISTEN && (bits & Shutdown.RCV) === 0) return null;
@@ -184,6 +191,7 @@ export class TcpSocket {
     this.#closed = true;
     this.onReady = null;
     this.#wakeTimer.cancel();
+    releaseBacklog(this.sk);
     tcpClose(this.sk);
     this.sk.socket = null;
   }
@@ -192,6 +200,13 @@ export class TcpSocket {
   takeError(): Errno | null {
     const e = this.sk.err;
     this.sk.err = null;
+    return e;
+  }
+
+  /** What SO_ERROR gives beside that: an error that does not end the connection (sk_err_soft), cleared by reading. */
+  takeSoftError(): Errno | null {
+    const e = this.sk.errSoft;
+    this.sk.errSoft = null;
     return e;
   }
 

@@ -27,6 +27,7 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly s
   { name: '10b-hairpin', tcp: false },
   { name: '10c-hostnet-client', tcp: false },
   { name: '10d-nodeport', tcp: false },
+  { name: '10e-no-endpoints', tcp: false },
   { name: '10f-udp-service-and-icmp-nat', tcp: false },
   { name: '10g-egress-masquerade', tcp: false },
   { name: '11-dns', tcp: false },
