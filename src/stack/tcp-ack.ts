@@ -219,38 +219,6 @@ export function tcpAck(sk: TcpSock, segment: TcpSegment, flag: number, challenge
   state.rate.isAckDelayed = (state.flag & FLAG.ACK_MAYBE_DELAYED) !== 0;
   tcpRateGen(sk, delivered, sk.lost - lostBefore, reneging, state.rate);
   congControl(sk, delivered, state.flag);
-  console.log(
-    (sk.now / 1e6).toFixed(3),
-    'ack',
-    (ack - sk.sndUna) | 0,
-    'seg',
-    segment.seq >>> 0,
-    'flag',
-    state.flag.toString(16),
-    'ca',
-    sk.caState,
-    'rexmit',
-    rexmit,
-    'po',
-    sk.packetsOut,
-    'sack',
-    sk.sackedOut,
-    'lost',
-    sk.lostOut,
-    'ret',
-    sk.retransOut,
-    'cwnd',
-    sk.sndCwnd,
-    'ss',
-    sk.sndSsthresh,
-    'reord',
-    sk.reordering,
-    sk.reordSeen,
-    'rack',
-    sk.rack.rttUs,
-    sk.rttMin.value,
-    sk.srttUs / 8,
-  );
   xmitRecovery(sk, rexmit);
   return AckResult.TAKEN;
 }
