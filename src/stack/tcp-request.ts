@@ -79,7 +79,7 @@ const tmp = new TcpRxOptions();
 
 /** inet_csk_reqsk_queue_is_full */
 function requestQueueFull(sk: TcpSock): boolean {
-  return sk.requests.size >= sk.backlog;
+  return sk.requests.size > sk.backlog;
 }
 
 /** sk_acceptq_is_full */
