@@ -141,9 +141,8 @@ function question(r: LayerReader, names: NameReader): void {
 function record(r: LayerReader, names: NameReader, said: string[] | null): void {
   const text = name(r, names);
   if (text === null || !r.need(RECORD_FIXED) || !r.need(RECORD_FIXED + r.d.view.getUint16(r.at + 8))) return;
-  const service = r.d.view.getUint16(r.at) === DnsType.SRV ? /^([^.]+)\.([^.]+)\.(.+)$/.exec(text) : null;
-  if (service === null) r.add('dns.resp.name', text);
-  else ['dns.srv.service', 'dns.srv.proto', 'dns.srv.name'].forEach((field, i) => void r.add(field, service[i + 1]!));
+  if (r.d.view.getUint16(r.at) === DnsType.SRV) serviceName(r, text);
+  else r.add('dns.resp.name', text);
   const type = r.u16('dns.resp.type');
   if (type === DnsType.OPT) {
     r.u16('dns.rr.udp_payload_size');
@@ -166,6 +165,14 @@ function record(r: LayerReader, names: NameReader, said: string[] | null): void 
   }
   fields(r, type, data);
   if (data.kind !== 'opt') said?.push(`${dnsTypeName(type)} ${dataText(data)}`);
+}
+
+/** The name of an SRV record, as _service._proto.name (RFC 2782); a shorter one has fewer parts. */
+function serviceName(r: LayerReader, text: string): void {
+  const [service = '', proto, ...name] = text.split('.');
+  r.add('dns.srv.service', service);
+  if (proto !== undefined) r.add('dns.srv.proto', proto);
+  if (name.length > 0) r.add('dns.srv.name', name.join('.'));
 }
 
 function fields(r: LayerReader, type: number, data: DnsData): void {
