@@ -4,6 +4,7 @@
 import { HZ, JIFFY } from '../sim/jiffies.ts';
 import type { Errno } from './errno.ts';
 import { enterPingpongMode } from './tcp-ack-schedule.ts';
+import { purgeBacklog } from './tcp-backlog.ts';
 import { tcpSendFin } from './tcp-output.ts';
 import { IcskAck, Shutdown, type TcpSock, TcpState, tcpMstampRefresh } from './tcp-sock.ts';
 import { TIMEWAIT_LEN, tcpTimeWait } from './tcp-timewait.ts';
@@ -23,6 +24,7 @@ export function tcpClearTimers(sk: TcpSock): void {
   sk.keepaliveTimer.cancel();
   sk.compressedAckTimer.cancel();
   sk.compressedAck = 0;
+  purgeBacklog(sk);
 }
 
 /** tcp_set_state(TCP_CLOSE): out of the tables; the port goes too unless bind() asked for it. */

@@ -15,6 +15,7 @@ import { updatePathMtu } from './path-mtu.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { DstKind } from './route-cache.ts';
 import type { IcmpError } from './socket-table.ts';
+import { tcpAddBacklog } from './tcp-backlog.ts';
 import { tcpDoneWithError, tcpWake } from './tcp-close.ts';
 import { SegmentVerdict, tcpRcvEstablished, tcpRcvStateProcess } from './tcp-input.ts';
 import { tcpSyncMss } from './tcp-mss.ts';
@@ -58,31 +59,47 @@ export function tcpV4Rcv(idev: InDevice, frame: Frame, at: number): void {
   }
   const segment = netns.tcp.segment;
   segment.fill(idev, frame, at, end);
-  if (deliver(netns, segment)) freeFrame(frame);
-  else dev.end(frame, DropReason.NO_SOCKET);
+  const verdict = deliver(netns, segment);
+  if (verdict === DELIVERED) freeFrame(frame);
+  else if (verdict !== HELD) dev.end(frame, verdict);
 }
 
-/** Finds whom the segment is for. False when it is for nobody; then it has been answered. */
-function deliver(netns: NetNamespace, segment: TcpSegment): boolean {
+/** The segment has been handled. */
+const DELIVERED = 0;
+/** The socket's backlog has it. */
+const HELD = -1;
+
+/** Finds whom the segment is for: DELIVERED, HELD or a DropReason; for nobody it has been answered. */
+function deliver(netns: NetNamespace, segment: TcpSegment): number {
   const { tcp: table } = netns;
   const endpoint = table.find(segment.destination, segment.destinationPort, segment.source, segment.sourcePort);
-  if (endpoint === null) return deliverListener(netns, segment, -1);
+  if (endpoint === null) return deliverListener(netns, segment, -1) ? DELIVERED : DropReason.NO_SOCKET;
   switch (endpoint.state) {
     case TcpState.NEW_SYN_RECV:
-      return deliverRequest(netns, endpoint as TcpRequest, segment);
+      deliverRequest(netns, endpoint as TcpRequest, segment);
+      return DELIVERED;
     case TcpState.TIME_WAIT:
-      return deliverTimewait(netns, endpoint as TcpTimewait, segment);
+      deliverTimewait(netns, endpoint as TcpTimewait, segment);
+      return DELIVERED;
     default: {
       const sk = endpoint as TcpSock;
-      if (belowMinTtl(sk, segment)) return true;
-      sk.segsIn++;
-      if (segment.len > 0) sk.dataSegsIn++;
-      const verdict =
-        sk.state === TcpState.ESTABLISHED ? tcpRcvEstablished(sk, segment) : tcpRcvStateProcess(sk, segment);
-      if (verdict === SegmentVerdict.RESET) tcpReplyReset(netns, segment, sk.txhash);
-      return true;
+      if (belowMinTtl(sk, segment)) return DELIVERED;
+      if (sk.now < sk.busyUntil) {
+        const reason = tcpAddBacklog(sk, segment);
+        return reason === 0 ? HELD : reason;
+      }
+      tcpV4DoRcv(sk, segment);
+      return DELIVERED;
     }
   }
+}
+
+/** tcp_v4_do_rcv: a segment for a connection that nobody has locked. */
+export function tcpV4DoRcv(sk: TcpSock, segment: TcpSegment): void {
+  sk.segsIn++;
+  if (segment.len > 0) sk.dataSegsIn++;
+  const verdict = sk.state === TcpState.ESTABLISHED ? tcpRcvEstablished(sk, segment) : tcpRcvStateProcess(sk, segment);
+  if (verdict === SegmentVerdict.RESET) tcpReplyReset(sk.netns, segment, sk.txhash);
 }
 
 /** IP_MINTTL (RFC 5082) */
@@ -114,12 +131,11 @@ function listenerInput(netns: NetNamespace, sk: TcpSock, segment: TcpSegment, is
   else if (!segment.rst && segment.syn && !segment.fin) tcpConnRequest(sk, segment, isn);
 }
 
-function deliverRequest(netns: NetNamespace, req: TcpRequest, segment: TcpSegment): boolean {
-  if (belowMinTtl(req.listener, segment)) return true;
+function deliverRequest(netns: NetNamespace, req: TcpRequest, segment: TcpSegment): void {
+  if (belowMinTtl(req.listener, segment)) return;
   const { child, listener } = tcpCheckReq(req, segment);
   if (child !== null) childProcess(netns, child, segment);
   else if (listener) listenerInput(netns, req.listener, segment, -1);
-  return true;
 }
 
 /** tcp_child_process */
@@ -132,24 +148,24 @@ function childProcess(netns: NetNamespace, child: TcpSock, segment: TcpSegment):
   if (child.state !== TcpState.SYN_RECV && listener !== null) tcpWake(listener);
 }
 
-function deliverTimewait(netns: NetNamespace, tw: TcpTimewait, segment: TcpSegment): boolean {
+function deliverTimewait(netns: NetNamespace, tw: TcpTimewait, segment: TcpSegment): void {
   switch (tcpTimewaitStateProcess(tw, segment)) {
     case TimewaitVerdict.RST:
       tcpReplyReset(netns, segment, tw.txhash);
-      return true;
+      return;
     case TimewaitVerdict.SYN: {
       const sk = netns.tcp.findListener(segment.destination, segment.destinationPort, segment.idev!);
       if (sk === null) {
         tw.sendAck(segment);
-        return true;
+        return;
       }
       const isn = (tw.sndNxt + 65_535 + 2) >>> 0 || 1;
       tw.kill();
       listenerInput(netns, sk, segment, isn);
-      return true;
+      return;
     }
     default:
-      return true;
+      return;
   }
 }
 

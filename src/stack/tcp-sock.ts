@@ -9,6 +9,7 @@
 // acknowledgements tcp-ack.ts and what it calls, system calls tcp-socket.ts.
 
 import type { Ipv4 } from '../addr/ipv4.ts';
+import type { Frame } from '../link/frame.ts';
 import { JIFFY, jiffiesAt, KernelTimer } from '../sim/jiffies.ts';
 import { NS_PER_US, type Timer } from '../sim/sim.ts';
 import type { Errno } from './errno.ts';
@@ -166,6 +167,13 @@ export class TcpSock {
   orphaned = false;
   /** connect() is still inside the system call (sock_owned_by_user) until then, ns */
   ownedUntil = 0;
+
+  /** send() is copying until then, ns: segments that come wait in the backlog (tcp-backlog.ts) */
+  busyUntil = 0;
+  busyTimer: Timer | null = null;
+  readonly backlogFrames: Frame[] = [];
+  backlogDevice: InDevice | null = null;
+  backlogBytes = 0;
 
   // -- inet_connection_sock ----------------------------------------------------------------------------------------
   readonly retransmitTimer: KernelTimer;
