@@ -20,6 +20,8 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly s
   { name: '07a-udp-echo-same-node', tcp: false },
   { name: '07b-udp-echo-vxlan', tcp: false },
   { name: '07c-pmtu-frag-needed', tcp: true },
+  { name: '08c-tcp-echo-idle', tcp: false },
+  { name: '09a-refused-and-port-unreachable', tcp: false },
   { name: '09b-host-unreachable', tcp: false },
   { name: '09c-no-route', tcp: false },
   { name: '09d-ttl-exceeded', tcp: false },
@@ -35,6 +37,7 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly s
   { name: '13a-arp-lifecycle', tcp: false },
   { name: '13b-gratuitous-arp', tcp: false },
   { name: '15-link-down', tcp: false },
+  { name: '15b-tcp-through-link-down', tcp: false },
   // The gateway's entry for web1 has to become stale in the middle, as in the recordings: REACHABLE time is drawn, 15 to 45 s.
   { name: '16-conntrack-lifecycle', tcp: false, seed: 3 },
 ];
