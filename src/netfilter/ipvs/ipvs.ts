@@ -7,201 +7,45 @@
 
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { DropReason } from '../../base/drop-reason.ts';
+import type { Frame } from '../../link/frame.ts';
 import * as frames from '../../link/frame.ts';
-import { type Frame, sumArena } from '../../link/frame.ts';
 import { NS_PER_S, type Ns } from '../../sim/sim.ts';
-import { finish, update16, update32 } from '../../wire/checksum.ts';
-import { ICMP_CHECKSUM, ICMP_HEADER, ICMP_TYPE, IcmpType, IcmpUnreach } from '../../wire/icmp.ts';
+import { IcmpUnreach } from '../../wire/icmp.ts';
 import * as ipv4 from '../../wire/ipv4.ts';
-import { TCP_CHECKSUM, TCP_FLAGS, TCP_HEADER, TcpFlag } from '../../wire/tcp.ts';
-import { UDP_CHECKSUM, UDP_HEADER } from '../../wire/udp.ts';
+import { TCP_FLAGS, TCP_HEADER, TcpFlag } from '../../wire/tcp.ts';
+import { UDP_HEADER } from '../../wire/udp.ts';
 import { HOOK_STOLEN, Hook } from '../hook.ts';
 import { AddressType, type NetfilterHost } from '../netfilter-host.ts';
 import { CtDir, ctDirection, ctInfoOf, ctOf } from '../nf-conn.ts';
 import { IpvsConnection, IpvsConnectionTable } from './connection.ts';
-import { createIpvsScheduler, type IpvsSchedulerName } from './scheduler.ts';
-import { IpvsDestination, IpvsService, IpvsStats } from './service.ts';
+import { decrementTtl, icmpChecksum, quotedPacket, rewrite, setAddress } from './mangle.ts';
+import type { IpvsDestination, IpvsService } from './service.ts';
+import { IpvsServiceTable } from './service-table.ts';
 import { IpvsDirection, IpvsState, IpvsTimeouts, isActiveState, nextTcpState } from './state.ts';
 
 // Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
 const { frameEnd, frameMark, frameStart, view } = frames;
-const {
-  IPV4_CHECKSUM,
-  IPV4_DESTINATION,
-  IPV4_DF,
-  IPV4_FRAGMENT,
-  IPV4_HEADER,
-  IPV4_OFFSET,
-  IPV4_PROTOCOL,
-  IPV4_SOURCE,
-  IPV4_TTL,
-  IpProtocol,
-} = ipv4;
+const { IPV4_DESTINATION, IPV4_DF, IPV4_FRAGMENT, IPV4_OFFSET, IPV4_PROTOCOL, IPV4_SOURCE, IPV4_TTL, IpProtocol } =
+  ipv4;
 const TCP = IpProtocol.TCP;
 const UDP = IpProtocol.UDP;
 const ICMP = IpProtocol.ICMP;
 
 /** One hundred thousand connections of one process would be its memory's end; a choice, Linux has only memory as a limit. */
 export const IPVS_CONNECTIONS_MAX = 262_144;
-/** Where an ICMP error's quoted ports end. */
-const QUOTED_PORTS = 4;
 
 type Verdict = DropReason | typeof HOOK_STOLEN;
 
-/** Why an order could not be carried out, in errno's words. */
-export type IpvsError = 'EEXIST' | 'ENOENT' | 'EINVAL' | 'ESRCH';
-
-export interface IpvsServiceSpec {
-  /** IPPROTO_TCP or IPPROTO_UDP; 0 with a firewall mark */
-  readonly protocol: number;
-  readonly address: Ipv4;
-  readonly port: number;
-  readonly fwmark?: number;
-  readonly scheduler?: IpvsSchedulerName;
-  /** ns, 0: not persistent */
-  readonly persistence?: Ns;
-  readonly persistenceMask?: Ipv4;
-  readonly onePacket?: boolean;
-}
-
-export interface IpvsDestinationSpec {
-  readonly address: Ipv4;
-  readonly port: number;
-  readonly weight?: number;
-  readonly upper?: number;
-  readonly lower?: number;
-}
-
-export class Ipvs {
+export class Ipvs extends IpvsServiceTable {
   readonly #host: NetfilterHost;
   readonly connections = new IpvsConnectionTable();
   readonly timeouts = new IpvsTimeouts();
-  readonly totals = new IpvsStats();
-  /** In the order in which they were added; found through #index. */
-  readonly #services: IpvsService[] = [];
-  /** (protocol, port) to the services on it, by address */
-  readonly #index = new Map<number, Map<Ipv4, IpvsService>>();
-  readonly #marks = new Map<number, IpvsService>();
   /** the frame that ipvs itself sends through LOCAL_OUT just now (skb->ipvs_property) */
   #passing: Frame = 0;
 
   constructor(host: NetfilterHost) {
+    super();
     this.#host = host;
-  }
-
-  // -- services ---------------------------------------------------------------------------------------------------
-
-  services(): readonly IpvsService[] {
-    return this.#services;
-  }
-
-  findService(protocol: number, address: Ipv4, port: number, fwmark = 0): IpvsService | null {
-    if (fwmark !== 0) return this.#marks.get(fwmark) ?? null;
-    return this.#index.get((protocol << 16) | port)?.get(address) ?? null;
-  }
-
-  /** ip_vs_add_service */
-  addService(spec: IpvsServiceSpec): IpvsError | null {
-    const fwmark = spec.fwmark ?? 0;
-    if (this.findService(spec.protocol, spec.address, spec.port, fwmark) !== null) return 'EEXIST';
-    // Port 0, every port, means something only where clients persist.
-    if (fwmark === 0 && spec.port === 0 && (spec.persistence ?? 0) === 0) return 'EINVAL';
-    if (spec.onePacket === true && spec.protocol !== UDP && fwmark === 0) return 'EINVAL';
-    const scheduler = createIpvsScheduler(spec.scheduler ?? 'wlc');
-    const service = new IpvsService(spec.protocol, spec.address, spec.port, fwmark, scheduler);
-    this.#services.push(service);
-    if (fwmark !== 0) this.#marks.set(fwmark, service);
-    else {
-      const key = (spec.protocol << 16) | spec.port;
-      const on = this.#index.get(key);
-      if (on === undefined) this.#index.set(key, new Map([[spec.address, service]]));
-      else on.set(spec.address, service);
-    }
-    this.#configure(service, spec);
-    return null;
-  }
-
-  /** ip_vs_edit_service */
-  editService(spec: IpvsServiceSpec): IpvsError | null {
-    const service = this.findService(spec.protocol, spec.address, spec.port, spec.fwmark ?? 0);
-    if (service === null) return 'ESRCH';
-    const wanted = spec.scheduler ?? 'wlc';
-    if (wanted !== service.scheduler.name) {
-      service.scheduler = createIpvsScheduler(wanted);
-      service.scheduler.changed(service);
-    }
-    this.#configure(service, spec);
-    return null;
-  }
-
-  #configure(service: IpvsService, spec: IpvsServiceSpec): void {
-    service.persistence = spec.persistence ?? 0;
-    service.persistenceMask = spec.persistenceMask ?? -1;
-    service.onePacket = spec.onePacket ?? false;
-  }
-
-  deleteService(protocol: number, address: Ipv4, port: number, fwmark = 0): IpvsError | null {
-    const service = this.findService(protocol, address, port, fwmark);
-    if (service === null) return 'ESRCH';
-    for (const dest of [...service.destinations]) this.#unlink(service, dest);
-    this.#services.splice(this.#services.indexOf(service), 1);
-    if (fwmark !== 0) this.#marks.delete(fwmark);
-    else {
-      const on = this.#index.get((protocol << 16) | port)!;
-      on.delete(address);
-      if (on.size === 0) this.#index.delete((protocol << 16) | port);
-    }
-    return null;
-  }
-
-  /** ip_vs_add_dest; the newest stands first. */
-  addDestination(service: IpvsService, spec: IpvsDestinationSpec): IpvsError | null {
-    if (service.find(spec.address, spec.port) !== null) return 'EEXIST';
-    const dest = new IpvsDestination(service, spec.address, spec.port, spec.weight ?? 1);
-    dest.upper = spec.upper ?? 0;
-    dest.lower = spec.lower ?? 0;
-    service.destinations.unshift(dest);
-    service.scheduler.changed(service);
-    return null;
-  }
-
-  editDestination(service: IpvsService, spec: IpvsDestinationSpec): IpvsError | null {
-    const dest = service.find(spec.address, spec.port);
-    if (dest === null) return 'ENOENT';
-    dest.weight = spec.weight ?? 1;
-    dest.upper = spec.upper ?? 0;
-    dest.lower = spec.lower ?? 0;
-    dest.checkThresholds();
-    service.scheduler.changed(service);
-    return null;
-  }
-
-  /** ip_vs_del_dest: its connections stay, what becomes of them expire_nodest_conn says. */
-  deleteDestination(service: IpvsService, address: Ipv4, port: number): IpvsError | null {
-    const dest = service.find(address, port);
-    if (dest === null) return 'ENOENT';
-    this.#unlink(service, dest);
-    return null;
-  }
-
-  #unlink(service: IpvsService, dest: IpvsDestination): void {
-    service.scheduler.leaving?.(service, dest);
-    service.destinations.splice(service.destinations.indexOf(dest), 1);
-    dest.available = false;
-    service.scheduler.changed(service);
-  }
-
-  /** `ipvsadm -C` */
-  flush(): void {
-    for (const s of [...this.#services]) this.deleteService(s.protocol, s.address, s.port, s.fwmark);
-  }
-
-  zero(service: IpvsService | null): void {
-    for (const s of service === null ? this.#services : [service]) {
-      s.stats.zero();
-      for (const dest of s.destinations) dest.stats.zero();
-    }
-    if (service === null) this.totals.zero();
   }
 
   dispose(): void {
@@ -212,7 +56,7 @@ export class Ipvs {
 
   /** ip_vs_in_hook, at LOCAL_IN and LOCAL_OUT: a client's packet. */
   input(hook: Hook, frame: Frame, inDevice: number): Verdict {
-    if (frame === this.#passing || this.#services.length === 0) return 0;
+    if (frame === this.#passing || this.services().length === 0) return 0;
     const at = frameStart[frame]!;
     if ((view.getUint16(at + IPV4_FRAGMENT) & IPV4_OFFSET) !== 0) return 0;
     const protocol = view.getUint8(at + IPV4_PROTOCOL);
@@ -248,7 +92,7 @@ export class Ipvs {
         const sloppy = this.#host.sysctl('net.ipv4.vs.sloppy_tcp', 0) !== 0;
         if ((flags & TcpFlag.RST) !== 0 || ((flags & TcpFlag.SYN) === 0 && !sloppy)) return 0;
       }
-      const service = this.#serviceFor(frameMark[frame]!, protocol, destination, port);
+      const service = this.serviceFor(frameMark[frame]!, protocol, destination, port);
       if (service === null) return 0;
       if (
         hook === Hook.LOCAL_OUT &&
@@ -267,7 +111,9 @@ export class Ipvs {
     this.#count(c, end - at, true);
     this.#setState(c, IpvsDirection.INPUT, flags);
     const verdict = this.#transmit(hook, frame, at, transport, c);
-    this.#refresh(c);
+    // IP_VS_CONN_F_ONE_PACKET: it ends with this packet, and the next one is scheduled anew.
+    if (protocol === UDP && c.destination?.service.onePacket === true) this.#unlinkConnection(c);
+    else this.#refresh(c);
     return verdict;
   }
 
@@ -327,15 +173,6 @@ export class Ipvs {
     if (!again) return 0;
     if (c.controlled === 0) this.#drop(c, old);
     return old ? -DropReason.IPVS_OLD_CONNTRACK : 1;
-  }
-
-  /** ip_vs_service_find: by mark, by address and port, by address alone. */
-  #serviceFor(mark: number, protocol: number, address: Ipv4, port: number): IpvsService | null {
-    if (mark !== 0 && this.#marks.size > 0) {
-      const marked = this.#marks.get(mark);
-      if (marked !== undefined) return marked;
-    }
-    return this.findService(protocol, address, port) ?? this.findService(protocol, address, 0);
   }
 
   /** ip_vs_schedule, ip_vs_sched_persist */
@@ -611,57 +448,4 @@ export class Ipvs {
 /** ip_vs_conn_uses_old_conntrack: conntrack knows the packet's connection from before. */
 function usesOldConntrack(c: IpvsConnection, frame: Frame): boolean {
   return c.conntrack && ctOf(frame)?.confirmed === true;
-}
-
-/** Where the packet quoted by an ICMP error begins, 0 when this is none, or one about nothing that IPVS carries. */
-function quotedPacket(icmp: number, end: number): number {
-  if (icmp + ICMP_HEADER + IPV4_HEADER > end) return 0;
-  const type = view.getUint8(icmp + ICMP_TYPE);
-  if (type !== IcmpType.DEST_UNREACH && type !== IcmpType.SOURCE_QUENCH && type !== IcmpType.TIME_EXCEEDED) return 0;
-  const quoted = icmp + ICMP_HEADER;
-  const header = (view.getUint8(quoted) & 15) * 4;
-  if (header < IPV4_HEADER || quoted + header + QUOTED_PORTS > end) return 0;
-  const protocol = view.getUint8(quoted + IPV4_PROTOCOL);
-  if (protocol !== TCP && protocol !== UDP) return 0;
-  return (view.getUint16(quoted + IPV4_FRAGMENT) & IPV4_OFFSET) === 0 ? quoted : 0;
-}
-
-function setAddress(at: number, field: number, address: Ipv4): void {
-  const sum = update32(view.getUint16(at + IPV4_CHECKSUM), view.getInt32(at + field), address);
-  view.setInt32(at + field, address);
-  view.setUint16(at + IPV4_CHECKSUM, sum);
-}
-
-function icmpChecksum(icmp: number, end: number): void {
-  view.setUint16(icmp + ICMP_CHECKSUM, 0);
-  view.setUint16(icmp + ICMP_CHECKSUM, finish(sumArena(icmp, end)));
-}
-
-/** ip_decrease_ttl: the sum grows by 0x0100 (RFC 1624). */
-function decrementTtl(at: number): void {
-  view.setUint8(at + IPV4_TTL, view.getUint8(at + IPV4_TTL) - 1);
-  let sum = view.getUint16(at + IPV4_CHECKSUM) + 0x100;
-  sum = (sum & 0xffff) + (sum >>> 16);
-  view.setUint16(at + IPV4_CHECKSUM, sum === 0xffff ? 0 : sum);
-}
-
-/** Puts an address and port into the packet; sums are corrected, a UDP checksum of zero stays. */
-function rewrite(
-  at: number,
-  transport: number,
-  protocol: number,
-  field: number,
-  portField: number,
-  address: Ipv4,
-  port: number,
-): void {
-  const checksum = transport + (protocol === TCP ? TCP_CHECKSUM : UDP_CHECKSUM);
-  const before = view.getUint16(checksum);
-  if (protocol === TCP || before !== 0) {
-    let sum = update32(before, view.getInt32(at + field), address);
-    sum = update16(sum, view.getUint16(transport + portField), port);
-    view.setUint16(checksum, protocol === UDP && sum === 0 ? 0xffff : sum);
-  }
-  view.setUint16(transport + portField, port);
-  setAddress(at, field, address);
 }

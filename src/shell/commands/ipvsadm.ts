@@ -2,10 +2,11 @@
 // are refused in plain words.
 
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
-import type { Ipvs, IpvsDestinationSpec, IpvsError, IpvsServiceSpec } from '../../netfilter/ipvs/ipvs.ts';
+import type { Ipvs } from '../../netfilter/ipvs/ipvs.ts';
 import { ipvsOf } from '../../netfilter/ipvs/ipvs-hooks.ts';
 import { IPVS_SCHEDULERS, isIpvsScheduler } from '../../netfilter/ipvs/scheduler.ts';
 import type { IpvsService } from '../../netfilter/ipvs/service.ts';
+import type { IpvsDestinationSpec, IpvsError, IpvsServiceSpec } from '../../netfilter/ipvs/service-table.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import { netfilterOf } from '../../stack/netfilter-host.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
