@@ -95,3 +95,8 @@ export function jumpDepth(chain: NftChain, known = new Map<NftChain, number>(), 
   known.set(chain, deepest);
   return deepest;
 }
+
+/** A piece of a rule that is listed the same at all times. */
+export function nftPart(text: string, op: NftOp | null, targets: readonly NftChain[] = []): NftPart {
+  return { text: () => text, op, targets: () => targets };
+}

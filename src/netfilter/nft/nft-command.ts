@@ -5,11 +5,12 @@ import { Hook } from '../hook.ts';
 import type { NftBase, NftChain, NftChainType } from './nft-chain.ts';
 import { listNftChain, listNftRuleset, listNftSet, listNftTable } from './nft-list.ts';
 import { readKey } from './nft-match.ts';
-import { readNftRule, readVerdict } from './nft-rule.ts';
+import { readNftRule } from './nft-rule.ts';
 import { NFT_ELEMENTS_MAX, NftSet, type NftSetOptions } from './nft-set.ts';
 import { NFT_FAMILIES, type NftFamily, type NftTable, type NftTables } from './nft-tables.ts';
 import { END_OF_STATEMENT, NftError, NftReader, type NftToken, nftTokens } from './nft-token.ts';
 import { isNftType, type NftType } from './nft-type.ts';
+import { readVerdict } from './nft-verdict.ts';
 
 export const NFT_HOOKS: Readonly<Record<string, Hook>> = {
   prerouting: Hook.PRE_ROUTING,
