@@ -96,6 +96,22 @@ export const extensionTypes = {
   target: (name: string): TargetType | null => TARGET_BY_NAME.get(name) ?? null,
 } as const;
 
+/** What iptables 1.8.9 has beside these: people who use one are told so, rather than that there is no such thing. */
+const OTHER_MATCHES: readonly string[] = [
+  ...['ah', 'bpf', 'cgroup', 'cluster', 'connbytes', 'connlabel', 'connlimit', 'cpu', 'dccp', 'devgroup', 'ecn', 'esp'],
+  ...['helper', 'ipcomp', 'ipvs', 'nfacct', 'osf', 'policy', 'quota', 'rateest', 'realm', 'socket', 'string', 'tcpmss'],
+  ...['time', 'u32'],
+];
+const OTHER_TARGETS: readonly string[] = [
+  ...['AUDIT', 'CLUSTERIP', 'CONNSECMARK', 'ECN', 'HMARK', 'IDLETIMER', 'LED', 'NFQUEUE', 'RATEEST', 'SECMARK'],
+  ...['SYNPROXY', 'TCPOPTSTRIP', 'TEE', 'TPROXY', 'ULOG'],
+];
+
+export const otherExtensions = {
+  isMatch: (name: string): boolean => OTHER_MATCHES.includes(name),
+  isTarget: (name: string): boolean => OTHER_TARGETS.includes(name),
+} as const;
+
 /** For the help text. */
 export const extensionNames = {
   matches: MATCHES.map((m) => m.name),

@@ -2,10 +2,10 @@
 // getopt_long under it).
 
 import { type ExtensionOption, RuleError, RuleErrorKind } from './extension-option.ts';
-import { extensionTypes } from './extensions.ts';
+import { extensionTypes, otherExtensions } from './extensions.ts';
 import { type CommandLetter, type ParsedCall, STANDARD_TARGETS } from './iptables-call.ts';
 import { BASE_OPTIONS, type BaseOption, CHECKED, COMMANDS, ILLEGAL, ILLEGAL_BY_NUMBER } from './iptables-options.ts';
-import { type AddressMask, parseAddresses } from './option-text.ts';
+import { type AddressMask, notEmulated, parseAddresses } from './option-text.ts';
 import { protocolName } from './protocol-names.ts';
 import { Rule } from './rule.ts';
 import { checkChainName, NAME_MAX, parseInterface, parseProtocol, parseRuleNumber } from './rule-names.ts';
@@ -314,6 +314,7 @@ class CallParser {
 
   #match(name: string): void {
     const type = extensionTypes.match(name);
+    if (type === null && otherExtensions.isMatch(name)) throw notEmulated(`the match ${name}`);
     if (type === null) throw new RuleError(`Couldn't load match \`${name}':No such file or directory\n`);
     const match = type.create();
     this.#rule.matches.push(match);
@@ -340,6 +341,7 @@ class CallParser {
     this.#rule.jump = name;
     if (STANDARD_TARGETS.includes(name)) return;
     const type = extensionTypes.target(name);
+    if (type === null && otherExtensions.isTarget(name)) throw notEmulated(`the target ${name}`);
     if (type === null) return;
     const target = type.create();
     this.#rule.target = target;
