@@ -50,6 +50,7 @@ class NamespaceHost implements NetfilterHost {
   readonly label: string;
   readonly sim: Sim;
   readonly #netns: NetNamespace;
+  readonly #devices: NetDevice[] = [];
 
   constructor(netns: NetNamespace) {
     this.#netns = netns;
@@ -62,11 +63,11 @@ class NamespaceHost implements NetfilterHost {
   }
 
   deviceName(index: number): string {
-    return index === 0 ? '' : (this.#netns.deviceByIndex(index)?.name ?? '');
+    return this.#device(index)?.name ?? '';
   }
 
   masterOf(index: number): number {
-    return this.#netns.deviceByIndex(index)?.master?.index ?? 0;
+    return this.#device(index)?.master?.index ?? 0;
   }
 
   addressType(address: Ipv4, device: number): AddressType {
@@ -161,9 +162,18 @@ class NamespaceHost implements NetfilterHost {
     this.sim.after(delay, then);
   }
 
-  #inDevice(index: number): InDevice | null {
+  /** A packet asks for its devices by number; those asked for before are at hand. */
+  #device(index: number): NetDevice | null {
     if (index === 0) return null;
+    const known = this.#devices[index];
+    if (known !== undefined && known.index === index && known.owner === this.label) return known;
     const dev = this.#netns.deviceByIndex(index);
+    if (dev !== null) this.#devices[index] = dev;
+    return dev;
+  }
+
+  #inDevice(index: number): InDevice | null {
+    const dev = this.#device(index);
     return dev === null ? null : this.#netns.inDevice(dev);
   }
 }

@@ -140,6 +140,14 @@ export class Router {
     return result;
   }
 
+  /** What leaves while `doing` runs. */
+  listen(doing: () => void): [string, string][] {
+    this.#out.length = 0;
+    doing();
+    this.world.sim.runUntil(this.world.sim.now + 1_000);
+    return [...this.#out];
+  }
+
   list(): string[] {
     const format = { id: false, extended: false, event: null };
     return this.netfilter.conntrack
