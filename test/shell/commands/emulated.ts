@@ -5,7 +5,7 @@ import { Machine } from '../../../src/stack/machine.ts';
 import type { NetNamespace } from '../../../src/stack/netns.ts';
 import { World } from '../../../src/stack/world.ts';
 
-const MODULES = ['ip', 'bridge', 'brctl', 'arp', 'sysctl', 'ethtool', 'ifconfig', 'nstat'] as const;
+const MODULES = ['ip', 'bridge', 'brctl', 'arp', 'sysctl', 'ethtool', 'ifconfig', 'nstat', 'ipvsadm', 'nft'] as const;
 
 const found = new Map<string, ShellCommand>();
 
