@@ -4,9 +4,12 @@
 // Then what a Service costs: the first packet of a flow and those after it, plain and to a cluster address, with 10, 1,000 and
 // 10,000 Services (service-flow.ts).
 //
-//   --quick        fewer packets and rounds
+// Then how fast one TCP connection is, for round trips of 0.1, 10 and 100 ms and a loss of 0, 0.1 and 1 %, beside what rate,
+// window and loss allow (throughput.ts).
+//
+//   --quick        fewer packets, bytes and rounds
 //   --json         one JSON document instead of the table
-//   --only TEXT    only the cases whose name holds TEXT, for example --only across, or --only Services
+//   --only TEXT    only the cases whose name holds TEXT, for example --only across, --only Services or --only throughput
 //
 // Nothing is asserted: figures drift by a factor of two with what else the machine does; shares drift less.
 // Each case has a process of its own, so that what V8 learnt in one does not speed up or slow down another.
@@ -27,6 +30,14 @@ import {
   serviceRow,
 } from './service-flow.ts';
 import { FLOW_CASES, type FlowCase, othersReach, targetShare } from './targets.ts';
+import {
+  measureThroughput,
+  THROUGHPUT_CASES,
+  type ThroughputCase,
+  type ThroughputFigures,
+  throughputHeader,
+  throughputRow,
+} from './throughput.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -37,6 +48,8 @@ const { values: options } = parseArgs({
     case: { type: 'string' },
     /** internal: the same for a case of Services */
     'service-case': { type: 'string' },
+    /** internal: the same for a TCP connection */
+    'throughput-case': { type: 'string' },
   },
 });
 
@@ -53,7 +66,11 @@ function serviceName({ services, proxy }: ServiceCase): string {
   return `${services} Services, ${proxy}`;
 }
 
-function inOwnProcess<T>(option: '--case' | '--service-case', index: number, name: string): T {
+function throughputName({ rttMs, loss }: ThroughputCase): string {
+  return `throughput, ${rttMs} ms, loss ${loss * 100} %`;
+}
+
+function inOwnProcess<T>(option: '--case' | '--service-case' | '--throughput-case', index: number, name: string): T {
   const args = [
     ...process.execArgv,
     fileURLToPath(import.meta.url),
@@ -99,6 +116,13 @@ if (options.case !== undefined) {
 } else if (options['service-case'] !== undefined) {
   tuneEngine();
   process.stdout.write(JSON.stringify(measureServices(SERVICE_CASES[Number(options['service-case'])]!, options.quick)));
+} else if (options['throughput-case'] !== undefined) {
+  tuneEngine();
+  const figures = measureThroughput(
+    THROUGHPUT_CASES[Number(options['throughput-case'])]!,
+    options.quick ? 10e6 : 100e6,
+  );
+  process.stdout.write(JSON.stringify(figures));
 } else {
   const wanted = FLOW_CASES.map((_, i) => i).filter((i) => nameOf(FLOW_CASES[i]!).includes(options.only));
   const header = [
@@ -140,13 +164,38 @@ if (options.case !== undefined) {
     costs.push(figures);
     if (!options.json) console.log(serviceRow(figures));
   }
-  if (options.json) {
-    console.log(JSON.stringify({ node: process.versions.node, cases: all, services: costs }, null, 2));
-  } else if (services.length > 0) {
+  if (!options.json && services.length > 0) {
     console.log(
       [
         'One UDP datagram of 64 B from pod to pod across nodes; 1st: a flow of one packet, with its socket; next: of a flow that',
         'goes on. plain: to the address of the pod in the same cluster. The Service is the last that a packet could match.',
+        'All times are processor time; setup is the cluster with the full sync of both kube-proxies.',
+      ].join('\n'),
+    );
+  }
+  const transfers = THROUGHPUT_CASES.map((_, i) => i).filter((i) =>
+    throughputName(THROUGHPUT_CASES[i]!).includes(options.only),
+  );
+  if (!options.json && transfers.length > 0) console.log(`\n${throughputHeader()}`);
+  const rates: ThroughputFigures[] = [];
+  for (const index of transfers) {
+    const figures = inOwnProcess<ThroughputFigures>(
+      '--throughput-case',
+      index,
+      throughputName(THROUGHPUT_CASES[index]!),
+    );
+    rates.push(figures);
+    if (!options.json) console.log(throughputRow(figures));
+  }
+  if (options.json) {
+    console.log(
+      JSON.stringify({ node: process.versions.node, cases: all, services: costs, throughput: rates }, null, 2),
+    );
+  } else if (transfers.length > 0) {
+    console.log(
+      [
+        `${options.quick ? 10 : 100} MB from pod to pod. bound: what the rate of 10 Gbit/s, two thirds of the send buffer or CUBIC at this loss`,
+        '(RFC 9438) allow, with slow start; the loss formulas are averages, 70 to 140 % of them is as expected.',
       ].join('\n'),
     );
   }
