@@ -15,6 +15,7 @@ import {
   tcpRetransStampCleanup,
   tcpTsoptEcrBefore,
 } from './tcp-scoreboard.ts';
+import { before } from './tcp-seq.ts';
 import { Tcpcb } from './tcp-skb.ts';
 import { TcpCaState, TcpEcn, type TcpSock, TcpState } from './tcp-sock.ts';
 
@@ -30,6 +31,8 @@ export function tcpInitUndo(sk: TcpSock): void {
 /** What was acknowledged is the first copy, late (tcp_packet_delayed). */
 function packetDelayed(sk: TcpSock): boolean {
   if (sk.retransStamp !== 0) return tcpTsoptEcrBefore(sk, sk.retransStamp);
+  // Without SACK the stamp is cleared when all is acknowledged (tcp_is_non_sack_preventing_reopen), and tells nothing.
+  if (!sk.rxOpt.sackOk && !before(sk.sndUna, sk.highSeq)) return false;
   // Nothing was sent again; in SYN-SENT the stamp is cleared although the SYN may have been.
   return sk.state !== TcpState.SYN_SENT;
 }
