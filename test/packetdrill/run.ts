@@ -46,14 +46,14 @@ interface Pending {
   readonly ends: number;
 }
 
-/** @param exact nothing may have left at the end that the script does not expect (packetdrill itself does not look) */
+/** @param exact a recording of the kernel: nothing may be left over at the end (packetdrill itself does not look) */
 export function runScript(script: Script, exact = false): Outcome {
   if (script.options.get('ip_version') !== undefined && script.options.get('ip_version') !== 'ipv4') {
     return { verdict: 'not applicable', why: 'IPv6: the stack has TCP over IPv4 only' };
   }
-  const player = new Player(script);
+  const player = new Player(script, exact);
   try {
-    player.play(exact);
+    player.play();
     return { verdict: 'passed', why: '' };
   } catch (e) {
     const where = player.line > 0 ? `line ${player.line}: ` : '';
@@ -79,15 +79,18 @@ class Player {
   readonly #tolerance: number;
   /** ticks of the TS clock, or null: time stamps are not compared */
   readonly #stampTolerance: number | null;
-  #flow = new Flow(PORT, FIRST_PORT);
+  readonly #exact: boolean;
+  #flow: Flow;
   #flows = 0;
   #pending: Pending | null = null;
   #ids = 0;
   /** line of the event in progress */
   line = 0;
 
-  constructor(script: Script) {
+  constructor(script: Script, exact: boolean) {
     this.#script = script;
+    this.#exact = exact;
+    this.#flow = new Flow(PORT, FIRST_PORT, exact);
     const { options } = script;
     const netns = new Machine(this.#world, 'lab').addNamespace('tested');
     netns.loopback.dev.setUp(true);
@@ -109,7 +112,7 @@ class Player {
     return this.#world.sim.now;
   }
 
-  play(exact: boolean): void {
+  play(): void {
     for (const command of this.#script.setup) this.#shell.run(command);
     this.#advance(START_NS);
     for (const event of this.#script.events) {
@@ -117,7 +120,7 @@ class Player {
       this.#event(event);
     }
     this.#finishPending();
-    if (!exact) return;
+    if (!this.#exact) return;
     for (const sent of this.#tun.sent) {
       const s = readSegment(sent.bytes);
       if (typeof s === 'string' || this.#flow.owns(s)) throw new ScriptFailed(`not expected: ${this.#show(sent)}`);
@@ -193,7 +196,7 @@ class Player {
     if (call.name === 'connect' && this.#system.connecting) {
       this.#system.connecting = false;
       const local = this.#system.subject?.localPort ?? PORT;
-      this.#flow = new Flow(local, this.#system.subject?.remotePort || PORT);
+      this.#flow = new Flow(local, this.#system.subject?.remotePort || PORT, this.#exact);
     }
   }
 
@@ -236,7 +239,7 @@ class Player {
   #inject(p: TcpPacketSpec): void {
     if ((p.flags & (SYN | ACK)) === SYN && this.#system.listening) {
       this.#system.listening = false;
-      this.#flow = new Flow(p.ports?.[1] ?? PORT, p.ports?.[0] ?? FIRST_PORT + this.#flows++);
+      this.#flow = new Flow(p.ports?.[1] ?? PORT, p.ports?.[0] ?? FIRST_PORT + this.#flows++, this.#exact);
     }
     const bytes = writeSegment(this.#flow.inbound(p, ++this.#ids & 0xffff));
     if (bytes === null) throw new NotApplicable('TCP options that fill no whole words');

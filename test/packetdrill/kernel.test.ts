@@ -1,0 +1,43 @@
+// Proves that our TCP does what Linux 6.18 did in the same situations: the scripts in scripts/ are recordings of the real
+// kernel behind a tun device (record.ts), played against ours packet by packet.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { framesInUse } from '../../src/link/frame.ts';
+import { parseScript } from './parser.ts';
+import { runScript } from './run.ts';
+import { scriptsIn, Table } from './table.ts';
+
+const OURS = join(import.meta.dirname, 'scripts');
+
+describe('what the real kernel did', () => {
+  const table = new Table(OURS);
+  afterAll(() => table.print('recordings of the kernel'));
+
+  for (const name of scriptsIn(OURS)) {
+    it(name, () => {
+      const before = framesInUse();
+      expect(table.play(name, true)).toEqual({ verdict: 'passed', why: '' });
+      expect(framesInUse(), 'frames left over').toBe(before);
+    });
+  }
+});
+
+describe('random stimuli', () => {
+  it('get from our TCP what the real kernel gave', () => {
+    const parts = readFileSync(join(import.meta.dirname, 'random-recordings.txt'), 'utf8')
+      .split('#### ')
+      .slice(1);
+    const before = framesInUse();
+    const differing: string[] = [];
+    for (const part of parts) {
+      const end = part.indexOf('\n');
+      const outcome = runScript(parseScript(part.slice(end + 1)), true);
+      if (outcome.verdict !== 'passed') differing.push(`${part.slice(0, end)}: ${outcome.why}`);
+    }
+    expect(differing).toEqual([]);
+    expect(parts.length).toBeGreaterThan(100);
+    expect(framesInUse()).toBe(before);
+  });
+});
