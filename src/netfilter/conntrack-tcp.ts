@@ -293,13 +293,17 @@ export function tcpPacket(ct: NfConn, packet: Packet, info: CtInfo): CtVerdict {
   return settle(ct, packet, info, old, state, bits);
 }
 
+/** tcp_timeouts[TCP_CONNTRACK_SYN_SENT2]: no sysctl names it. Seconds. */
+const SYN_SENT2_TIMEOUT = 120;
+
 /** What a state is worth, in seconds: tcp_timeouts, by state. */
 export function tcpTimeout(conntrack: Conntrack, state: TcpConntrack): number {
   const v = conntrack.settings.values;
   switch (state) {
     case TcpConntrack.SYN_SENT:
-    case TcpConntrack.SYN_SENT2:
       return v.nf_conntrack_tcp_timeout_syn_sent;
+    case TcpConntrack.SYN_SENT2:
+      return SYN_SENT2_TIMEOUT;
     case TcpConntrack.SYN_RECV:
       return v.nf_conntrack_tcp_timeout_syn_recv;
     case TcpConntrack.ESTABLISHED:

@@ -32,7 +32,7 @@ const TIMEOUTS: Readonly<Record<string, number>> = {
 };
 const sysctl = (name: string): string => `net.netfilter.nf_conntrack_tcp_timeout_${name}`;
 /** Rounds that take longer than this are a broken machine's. */
-const SLACK = 900;
+const SLACK = 60;
 
 /** One conversation: where both ends stand, so that most segments are plausible. */
 interface Flow {
