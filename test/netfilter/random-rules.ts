@@ -134,7 +134,7 @@ function shuffled<T>(rng: Rng, items: readonly T[]): T[] {
   return out;
 }
 
-function target(rng: Rng, table: string, chain: string): string {
+function target(rng: Rng, table: string, chain: string, before: string): string {
   const below = chain === 'OUTPUT' ? USER_CHAINS : USER_CHAINS.slice(USER_CHAINS.indexOf(chain) + 1);
   const choices = [
     '',
@@ -149,6 +149,12 @@ function target(rng: Rng, table: string, chain: string): string {
   if (table === 'mangle') {
     choices.push('-j TTL --ttl-set 63', '-j TTL --ttl-dec 1', '-j TOS --set-tos 0x10/0x3f', '-j DSCP --set-dscp 0x2e');
     choices.push('-j MARK --set-xmark 0x3/0x0', '-j SET --add-set ip dst --exist', '-j SET --del-set ip src');
+    choices.push(
+      '-j SET --add-set ipport dst,dst --exist',
+      '-j SET --del-set ipport src,dst',
+      '-j SET --add-set port src',
+    );
+    if (/(^|[^!] )-p tcp/.test(before)) choices.push('-j TCPMSS --set-mss 1000', '-j TCPMSS --set-mss 400');
   }
   return pick(rng, choices);
 }
@@ -159,7 +165,10 @@ export function randomTable(rng: Rng, table: 'mangle' | 'filter', most: number, 
   for (const chain of USER_CHAINS) text += `:${chain} - [0:0]\n`;
   for (const chain of ['OUTPUT', ...USER_CHAINS]) {
     const n = 1 + rng.below(most);
-    for (let i = 0; i < n; i++) text += `-A ${chain} ${matches(rng, kinds)}${target(rng, table, chain)}\n`;
+    for (let i = 0; i < n; i++) {
+      const asked = matches(rng, kinds);
+      text += `-A ${chain} ${asked}${target(rng, table, chain, asked)}\n`;
+    }
   }
   return `${text}COMMIT\n`;
 }
@@ -176,7 +185,10 @@ export function randomPacket(rng: Rng): Uint8Array {
   if (kind === 'tcp') {
     protocol = 6;
     const flags = pick(rng, [0x02, 0x10, 0x12, 0x04, 0x11]);
-    rest = [...two(port()), ...two(port()), 0, 0, 0, 1, 0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0, ...payload];
+    const options = pick(rng, [[], [], [2, 4, 5, 0xb4], [1, 2, 4, 3, 0xe8, 1, 1, 0], [3, 3, 7, 0]]);
+    const offset = (20 + options.length) << 2;
+    rest = [...two(port()), ...two(port()), 0, 0, 0, 1, 0, 0, 0, 0, offset, flags, 0xff, 0xff, 0, 0, 0, 0, ...options];
+    rest.push(...payload);
   } else if (kind === 'udp') rest = [...two(port()), ...two(port()), ...two(8 + payload.length), 0, 0, ...payload];
   else if (kind === 'icmp') {
     protocol = 1;

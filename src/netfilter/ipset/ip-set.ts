@@ -258,7 +258,7 @@ function portKey(e: Element): number {
 }
 
 /** ip_set_get_ip4_port(): protocol << 16 | port; ICMP has type << 8 | code; -1 where there is none. */
-function packetPort(packet: Packet, source: boolean): number {
+export function packetPort(packet: Packet, source: boolean): number {
   if (packet.destinationPort >= 0)
     return (packet.protocol << 16) | (source ? packet.sourcePort : packet.destinationPort);
   if (packet.fragment !== 0) return -1;

@@ -6,7 +6,7 @@ import { NS_PER_S } from '../../sim/sim.ts';
 import type { CompileContext } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import { emptyElement } from '../ipset/element-text.ts';
-import type { Element, IpSet } from '../ipset/ip-set.ts';
+import { type Element, type IpSet, packetPort } from '../ipset/ip-set.ts';
 import { parseSetReference, setReferenceText } from '../matches/set.ts';
 import { uintOption } from '../option-text.ts';
 import type { Packet } from '../packet.ts';
@@ -89,9 +89,10 @@ function elementOf(p: Packet, set: IpSet, flags: readonly number[]): Element | n
   for (let i = 0; i < parts.length; i++) {
     if (parts[i] === 'set') return null;
     if (parts[i] === 'port') {
-      if (p.destinationPort < 0) return null;
-      e.port = flags[i] === 1 ? p.sourcePort : p.destinationPort;
-      e.protocol = parts.length === 1 ? 0 : p.protocol;
+      const port = packetPort(p, flags[i] === 1);
+      if (port < 0 || (parts.length === 1 && p.destinationPort < 0)) return null;
+      e.port = port & 0xffff;
+      e.protocol = parts.length === 1 ? 0 : port >>> 16;
     } else if (i === 2) e.second = address(i);
     else e.address = address(i);
   }
