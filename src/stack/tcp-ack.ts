@@ -60,7 +60,7 @@ function sndUnaUpdate(sk: TcpSock, ack: number): void {
 
 /** tcp_ack_update_window */
 function ackUpdateWindow(sk: TcpSock, segment: TcpSegment): void {
-  const window = segment.syn ? segment.window : segment.window * 2 ** sk.rxOpt.sndWscale;
+  const window = segment.syn ? segment.window : segment.window << sk.rxOpt.sndWscale;
   if (mayUpdateWindow(sk, segment.ackSeq, segment.seq, window)) {
     state.flag |= FLAG.WIN_UPDATE;
     sk.sndWl1 = segment.seq;
