@@ -3,7 +3,7 @@
 
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import type { Ns, Timer } from '../sim/sim.ts';
-import { ERRNO_TEXT } from '../stack/errno.ts';
+import { ERRNO_TEXT, type Errno } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 import { ownSocket } from './socket-owner.ts';
@@ -38,6 +38,13 @@ export interface NetcatTcpOptions {
   readonly input: Uint8Array;
   /** name of a port in /etc/services, `*` when it has none */
   service(port: number): string;
+  /** what a program that is not nc says instead */
+  readonly texts?: {
+    connected(): void;
+    failed(why: Errno | 'timeout'): void;
+    /** the peer has ended the connection */
+    ended(): void;
+  };
 }
 
 export class NetcatTcp extends Program {
@@ -90,14 +97,16 @@ export class NetcatTcp extends Program {
     }
     stream.connect(address, port, idle, (result) => {
       if (result !== null) {
+        this.#o.texts?.failed(result);
         const why = result === 'timeout' ? 'timed out: Operation now in progress' : `failed: ${ERRNO_TEXT[result]}`;
-        this.#note(`nc: connect to ${name} port ${port} (tcp) ${why}`);
+        if (this.#o.texts === undefined) this.#note(`nc: connect to ${name} port ${port} (tcp) ${why}`);
         stream.close();
         this.#connect(i + 1);
         return;
       }
       this.#status = 0;
-      this.#note(`Connection to ${name} ${port} port [tcp/${service(port)}] succeeded!`);
+      if (this.#o.texts !== undefined) this.#o.texts.connected();
+      else this.#note(`Connection to ${name} ${port} port [tcp/${service(port)}] succeeded!`);
       if (scan) {
         stream.close();
         this.#connect(i + 1);
@@ -161,6 +170,7 @@ export class NetcatTcp extends Program {
       if (this.#stream !== stream) return;
       if (typeof result === 'string' || result.length === 0) {
         this.#networkEnded = true;
+        this.#o.texts?.ended();
         this.#check(stream);
         return;
       }

@@ -5,10 +5,8 @@ import type { ShellCommand } from './command.ts';
 import { hasCommand } from './registry.ts';
 
 const NAMES = [
-  // small programs of the stimuli
-  ...['coredns.py', 'gai.py', 'httpd.py', 'tcphold.py'],
   // TCP and what runs on it
-  ...['curl', 'iperf', 'iperf3', 'nc', 'ncat', 'nginx', 'socat', 'ss', 'wget'],
+  ...['iperf', 'iperf3', 'ncat'],
   // names
   ...['dig', 'host', 'nslookup', 'resolvectl'],
   // netfilter and load balancing
@@ -34,9 +32,9 @@ const NAMES = [
     'ps',
     'ssh',
   ],
-  ...['strace', 'systemctl', 'telnet', 'top', 'vi', 'vim', 'watch', 'yes'],
+  ...['strace', 'systemctl', 'top', 'vi', 'vim', 'watch', 'yes'],
   // looking on, and the rest
-  ...['dumpcap', 'hping3', 'mtr', 'nmap', 'tc', 'tcpdump', 'tracepath', 'traceroute', 'tshark'],
+  ...['dumpcap', 'hping3', 'mtr', 'nmap', 'tc', 'tcpdump', 'tshark'],
 ];
 
 /** True for names that are only here: nothing but their excuse is emulated. */

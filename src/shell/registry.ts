@@ -45,6 +45,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['nginx', 'agnhost'], () => import('./commands/web-servers.ts')],
   [['wget'], () => import('./commands/wget.ts')],
   [['ss'], () => import('./commands/ss.ts')],
+  [['telnet'], () => import('./commands/telnet.ts')],
   [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];

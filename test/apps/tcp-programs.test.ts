@@ -84,7 +84,7 @@ const ALONE: readonly string[] = [
 
 function missing(): string | null {
   if (process.getuid?.() !== 0) return 'not root';
-  for (const tool of ['ip', 'curl', 'wget', 'busybox', 'nc', 'socat', 'ss', 'unshare']) {
+  for (const tool of ['ip', 'curl', 'wget', 'busybox', 'nc', 'socat', 'ss', 'netstat', 'unshare']) {
     if (spawnSync('sh', ['-c', `command -v ${tool}`]).status !== 0) return `no ${tool}`;
   }
   const versions: readonly (readonly [string, string])[] = [
@@ -128,6 +128,9 @@ ip netns exec r ss -tan
 ip netns exec r ss -Htan
 ip netns exec r ss -tn
 ip netns exec r ss -tuanl
+ip netns exec r netstat -tan
+ip netns exec r netstat -tuln
+ip netns exec r netstat -tn
 ip netns exec a ss -tan 'dport = :7000'
 ip netns exec a ss -tn state established dst 10.9.0.2
 ip netns exec a ss -tan 'dst 10.9.0.2:7000 and not sport = :4000'

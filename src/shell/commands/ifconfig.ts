@@ -10,6 +10,7 @@ import type { NetNamespace } from '../../stack/netns.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { CommandFailure, EXIT_FAILED, notEmulated } from './ip-arguments.ts';
 import { guarded } from './ip-call.ts';
+import { socketTable } from './netstat-sockets.ts';
 
 // -- ifconfig ------------------------------------------------------------------------------------------------------
 
@@ -178,8 +179,10 @@ async function route(args: readonly string[], ctx: ShellContext): Promise<number
 async function netstat(args: readonly string[], ctx: ShellContext): Promise<number> {
   return guarded(ctx, () => {
     const letters = args.join('').replaceAll('-', '');
-    if (args.some((a) => !/^-[rnevi]+$/.test(a)) || /[ri]/.exec(letters) === null) {
-      throw notEmulated('netstat', `${['', ...args].join(' ').trim() || 'listing sockets'}`);
+    if (args.some((a) => !/^-[rneviatulp4]+$/.test(a))) throw notEmulated('netstat', args.join(' '));
+    if (/[ri]/.exec(letters) === null) {
+      ctx.out(socketTable(ctx.netns, letters));
+      return 0;
     }
     if (letters.includes('r')) ctx.out(routeTable(ctx.netns, letters.includes('n'), letters.includes('e')));
     else {
@@ -193,5 +196,5 @@ async function netstat(args: readonly string[], ctx: ShellContext): Promise<numb
 export const commands: readonly ShellCommand[] = [
   { name: 'ifconfig', summary: 'show interfaces (the old command)', run: ifconfig },
   { name: 'route', summary: 'show the routing table (the old command)', run: route },
-  { name: 'netstat', summary: 'show the routing table (-r) or the interfaces (-i)', run: netstat },
+  { name: 'netstat', summary: 'show sockets, the routing table (-r) or the interfaces (-i)', run: netstat },
 ];

@@ -4,8 +4,9 @@ import type { Ipv4 } from '../../addr/ipv4.ts';
 import { Netcat } from '../../apps/netcat.ts';
 import { NetcatTcp } from '../../apps/netcat-tcp.ts';
 import { GAI_TEXT } from '../../apps/resolve.ts';
-import { serviceName, servicePort } from '../../apps/services.ts';
+import { serviceName, servicePort } from '../../netfilter/protocol-names.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
+import { IpProtocol } from '../../wire/ipv4.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
 import { lookupHost } from './lookup-host.ts';
@@ -18,7 +19,9 @@ const USAGE = `usage: nc [-46dklnNuvz] [-p source_port] [-q seconds] [-s sourcea
 const PORT_MAX = 65_535;
 
 function parsePort(text: string, protocol: 'tcp' | 'udp'): number | null {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : (servicePort(protocol, text) ?? 0);
+  const port = /^\d{1,5}$/.test(text)
+    ? Number(text)
+    : (servicePort(text, protocol === 'tcp' ? IpProtocol.TCP : IpProtocol.UDP) ?? 0);
   return port >= 1 && port <= PORT_MAX ? port : null;
 }
 
@@ -102,7 +105,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
       shutdown: given.has('N'),
       quit: quit < 0 ? null : quit * NS_PER_S,
       input,
-      service: (port) => serviceName('tcp', port) ?? '*',
+      service: (port) => serviceName(port, IpProtocol.TCP) ?? '*',
     }),
   );
 }

@@ -1,7 +1,7 @@
 // The filter expressions of ss(8): `state`, `exclude`, and conditions on addresses and ports joined by and, or, not.
 
 import { type Ipv4, maskIpv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { servicePort } from '../../apps/services.ts';
+import { servicePort } from '../../netfilter/protocol-names.ts';
 
 export interface SsEndpoints {
   readonly local: Ipv4;
@@ -182,5 +182,5 @@ class ExpressionParser {
 
 function portOf(text: string): number | null {
   if (/^\d{1,5}$/.test(text)) return Number(text);
-  return servicePort('tcp', text) ?? servicePort('udp', text);
+  return servicePort(text, 0);
 }

@@ -1,13 +1,14 @@
 // ss (iproute2 6.1): the TCP and UDP sockets of the namespace.
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
-import { serviceName } from '../../apps/services.ts';
 import { ownerOf } from '../../apps/socket-owner.ts';
+import { serviceName } from '../../netfilter/protocol-names.ts';
 import { NS_PER_MS } from '../../sim/sim.ts';
 import { tcpInfo } from '../../stack/tcp-info.ts';
 import { IcskTime, type TcpSock, TcpState } from '../../stack/tcp-sock.ts';
 import type { TcpEndpoint } from '../../stack/tcp-table.ts';
 import type { UdpSocket } from '../../stack/udp-socket.ts';
+import { IpProtocol } from '../../wire/ipv4.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
 import {
@@ -158,7 +159,7 @@ function timerOf(sk: TcpSock): string {
 
 function port(number: number, netid: 'tcp' | 'udp', numeric: boolean): string {
   if (number === 0) return '*';
-  return (numeric ? null : serviceName(netid, number)) ?? String(number);
+  return (numeric ? null : serviceName(number, netid === 'tcp' ? IpProtocol.TCP : IpProtocol.UDP)) ?? String(number);
 }
 
 async function run(args: readonly string[], ctx: ShellContext): Promise<number> {

@@ -41,7 +41,7 @@ const LINES = [
   'ethtool -G e0 rx 100',
   'ifconfig e0 10.0.0.1',
   'route add default gw 10.0.0.9',
-  'netstat -an',
+  'netstat -s',
   'sysctl -p',
   'nstat -d 5',
 ];
