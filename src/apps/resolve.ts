@@ -64,6 +64,7 @@ const NOTHING: Cancel = () => {};
 /**
  * The IPv4 addresses of a name, as a program gets them that asks getaddrinfo for `family` and uses IPv4 (no namespace has
  * IPv6 yet). Addresses and what /etc/hosts knows are answered before this returns.
+ * @param addressConfigured the program sets AI_ADDRCONFIG: no AAAA is asked for
  * @returns what gives the lookup up
  */
 export function resolveHost(
@@ -71,8 +72,9 @@ export function resolveHost(
   name: string,
   family: AddressFamily,
   done: (result: { readonly addresses: readonly Ipv4[] } | { readonly error: GaiError }) => void,
+  addressConfigured = false,
 ): Cancel {
-  return getAddresses(host, { name, family, addressConfigured: true }, (result) => {
+  return getAddresses(host, { name, family, addressConfigured }, (result) => {
     if ('error' in result) {
       done(result);
       return;

@@ -111,11 +111,20 @@ export class Wget extends Program {
     };
     const literal = /^[\d.]+$/.test(url.host);
     if (!literal) this.#say(this.#text.resolving(url.host));
-    this.#cancelLookup = resolveHost(this.host, url.host, this.#o.style === 'gnu' ? 'unspec' : 'inet', (result) => {
+    const { style } = this.#o;
+    const answered: Parameters<typeof resolveHost>[3] = (result) => {
       this.#cancelLookup = null;
       if (!('error' in result)) found(result.addresses, literal);
       else this.#unresolved(url.host, result.error);
-    });
+    };
+    // GNU wget sets AI_ADDRCONFIG (host.c lookup_host).
+    this.#cancelLookup = resolveHost(
+      this.host,
+      url.host,
+      style === 'gnu' ? 'unspec' : 'inet',
+      answered,
+      style === 'gnu',
+    );
   }
 
   #unresolved(name: string, error: GaiError): void {

@@ -6,8 +6,8 @@ import { PING_DEFAULTS, type PingOptions } from '../../apps/ping-options.ts';
 import { PathMtuDiscovery } from '../../stack/path-mtu-discovery.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
-import { NO_RESOLVER, parseInetAddress } from './inet-address.ts';
 import { type Parsed, parseInteger } from './iputils-number.ts';
+import { lookupTarget } from './lookup-target.ts';
 import { runProgram } from './run-program.ts';
 
 /** Letters of the real tool; those it takes that podwire does not serve are refused by name. */
@@ -220,13 +220,13 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
     ctx.err('ping: podwire has no source-routed requests: give one destination\n');
     return 2;
   }
-  const target = parsed.operands[0]!;
-  const destination = parseInetAddress(target);
-  if (destination === null) {
-    ctx.err(`ping: ${target}: ${NO_RESOLVER}\n`);
+  const found = await lookupTarget(ctx, parsed.operands[0]!);
+  if ('error' in found) {
+    ctx.err(`ping: ${parsed.operands[0]!}: ${found.error}\n`);
     return 2;
   }
-  o.target = target;
+  const destination = found.address;
+  o.target = found.canonical;
   // 0.0.0.0 is this host (connect() makes it the loopback address).
   o.destination = destination === 0 ? 0x7f000001 : destination;
   if (isMulticastIpv4(destination)) o.broadcast = true;

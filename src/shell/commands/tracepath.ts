@@ -3,8 +3,8 @@
 import { Tracepath } from '../../apps/tracepath.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
-import { NO_RESOLVER, parseInetAddress } from './inet-address.ts';
 import { parseInteger } from './iputils-number.ts';
+import { lookupTarget } from './lookup-target.ts';
 import { runProgram } from './run-program.ts';
 
 const SPEC = '46nbh?l:m:p:V';
@@ -67,11 +67,12 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
     return 2;
   }
   if (port !== undefined && /^\d{1,5}$/.test(port)) numbers.p = Number(port);
-  const destination = parseInetAddress(target);
-  if (destination === null) {
-    ctx.err(`tracepath: ${target}: ${NO_RESOLVER}\n`);
+  const found = await lookupTarget(ctx, target);
+  if ('error' in found) {
+    ctx.err(`tracepath: ${target}: ${found.error}\n`);
     return 1;
   }
+  const destination = found.address;
   const { l: length, m: maxHops, p } = numbers;
   return runProgram(ctx, new Tracepath(ctx, { target, destination, port: p, maxHops, length }));
 }

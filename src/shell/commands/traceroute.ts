@@ -5,7 +5,8 @@ import { Traceroute, type TracerouteOptions } from '../../apps/traceroute.ts';
 import { NS_PER_MS, NS_PER_S } from '../../sim/sim.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { getopt } from './getopt.ts';
-import { NO_RESOLVER, parseInetAddress } from './inet-address.ts';
+import { NO_RESOLVER } from './inet-address.ts';
+import { lookupTarget } from './lookup-target.ts';
 import { runProgram } from './run-program.ts';
 
 const SPEC = '46dFITnreAUDVf:g:i:m:N:p:t:l:w:q:s:z:M:O:P:';
@@ -191,10 +192,10 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
   const [target, length] = parsed.operands;
   if (target === undefined) return refuse('Specify "host" missing argument.');
   const argc = args.indexOf(target) + 1;
-  const destination = parseInetAddress(target);
-  if (destination === null) {
+  const found = await lookupTarget(ctx, target);
+  if ('error' in found) {
     return refuse(
-      `${target}: ${NO_RESOLVER}\nCannot handle "host" cmdline arg \`${target}' on position 1 (argc ${argc})`,
+      `${target}: ${found.error}\nCannot handle "host" cmdline arg \`${target}' on position 1 (argc ${argc})`,
     );
   }
   if (length !== undefined) {
@@ -204,7 +205,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
     o.length = Math.max(Number(length), MIN_LENGTH);
   }
   o.target = target;
-  o.destination = destination;
+  o.destination = found.address;
   if (o.first === 0) o.first = o.icmp ? 1 : FIRST_PORT;
   const wrong = check(o);
   if (wrong !== null) return refuse(wrong);
