@@ -43,6 +43,8 @@ export class FlowNode {
       'net.ipv4.ip_forward': '1',
       'net.ipv4.conf.all.send_redirects': '0',
       'net.ipv4.conf.default.send_redirects': '0',
+      // Every refusal is heard, however many there are.
+      'net.ipv4.icmp_ratelimit': '0',
     });
     const outside = net.host('outside');
     const pods = net.host('pods');
