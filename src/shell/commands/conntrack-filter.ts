@@ -228,7 +228,7 @@ function apply(call: ConntrackCall, name: string, value: string | undefined): vo
       if (call.command === 'E') throw new ConntrackUsage("Illegal option `--timeout' with this command");
       return;
     case 'state': {
-      const state = TCP_STATE_NAMES.indexOf(value!.toUpperCase());
+      const state = TCP_STATE_NAMES.indexOf(value!);
       if (state < 0) throw new ConntrackUsage(`unknown TCP state \`${value}'`);
       tests.push((ct) => ct.tcp?.state === state);
       return;

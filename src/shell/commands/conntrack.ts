@@ -57,7 +57,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
       showCount(ctx, found.length, 'updated');
       for (const ct of found) {
         if (call.mark !== null) ct.mark = (ct.mark & ~call.mark.mask) | call.mark.value;
-        ctx.out(`${entryText(ct, formatOf(call, null))}\n`);
+        ctx.out(`${held(entryText(ct, formatOf(call, null)))}\n`);
       }
       return found.length > 0 ? 0 : EXIT_FAILED;
     }
@@ -65,7 +65,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
       const found = chosen()[0];
       if (found === undefined) return failed(ctx, "Operation failed: such conntrack doesn't exist", EXIT_FAILED);
       showCount(ctx, 1, 'shown');
-      ctx.out(`${entryText(found, formatOf(call, null)).replace('use=1', 'use=2')}\n`);
+      ctx.out(`${held(entryText(found, formatOf(call, null)))}\n`);
       return 0;
     }
     case 'F':
@@ -96,6 +96,11 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
       );
       return 0;
   }
+}
+
+/** An entry that is asked for by itself is held by the one who asks while it is written. */
+function held(text: string): string {
+  return text.replace('use=1', 'use=2');
 }
 
 function formatOf(call: ConntrackCall, event: CtMessage | null): EntryFormat {
