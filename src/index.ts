@@ -16,6 +16,8 @@ export {
   parseIpv4Prefix,
 } from './addr/ipv4.ts';
 export { formatMac, type Mac, parseMac } from './addr/mac.ts';
+export type { ProgramHost } from './apps/program.ts';
+export { GAI_TEXT, GaiError, resolveHost } from './apps/resolve.ts';
 export { InternalError } from './base/assert.ts';
 export { DropReason, type DropReasonName, dropReasonName, dropReasons, dropReasonText } from './base/drop-reason.ts';
 export { VERSION } from './base/version.ts';
@@ -24,6 +26,7 @@ export { CaptureOpenError, type CaptureReader, openCapture } from './capture/rea
 export { type CaptureOutput, type CaptureSummary, Recorder, type RecorderOptions } from './capture/recorder.ts';
 export { CallbackSink, CaptureOutputError, type CaptureSink, MemorySink } from './capture/sink.ts';
 export { type BuildOptions, buildCluster, Cluster, type ClusterNode, type Pod } from './kube/cluster.ts';
+export type { ClusterDnsSpec } from './kube/cluster-dns.ts';
 export type { ClusterSpec, FlannelSpec, NodeSpec, PodSpec, ServiceNetworkSpec } from './kube/cluster-spec.ts';
 export type { Endpoint, EndpointSlice } from './kube/endpoint-slice.ts';
 export { KUBE_PROXY_DEFAULTS, type KubeProxySpec } from './kube/kube-proxy-spec.ts';
@@ -59,8 +62,19 @@ export {
 export { NS_PER_MS, NS_PER_S, NS_PER_US, type Ns, RunOutcome, type Sim } from './sim/sim.ts';
 export { Machine } from './stack/machine.ts';
 export type { NetNamespace } from './stack/netns.ts';
-export { type TcpInfo } from './stack/tcp-info.ts';
+export type { TcpInfo } from './stack/tcp-info.ts';
 export { MsgFlag, TcpSocket } from './stack/tcp-socket.ts';
 export { type Datagram, UdpSocket } from './stack/udp-socket.ts';
 export { World } from './stack/world.ts';
 export { type Dissection, dissectFrame } from './wire/dissect.ts';
+export { DnsClass, DnsFlag, DnsRcode, DnsType } from './wire/dns.ts';
+export {
+  type DnsFault,
+  type DnsMessage,
+  type DnsQuestion,
+  dnsQuery,
+  isDnsFault,
+  parseDnsBytes,
+  writeDns,
+} from './wire/dns-message.ts';
+export type { DnsData, DnsRecord } from './wire/dns-record.ts';
