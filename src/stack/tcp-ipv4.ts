@@ -122,6 +122,7 @@ function deliverListener(netns: NetNamespace, segment: TcpSegment, isn: number):
 function listenerInput(netns: NetNamespace, sk: TcpSock, segment: TcpSegment, isn: number): void {
   if (!segment.syn) {
     const child = tcpCookieCheck(sk, segment);
+    if (child === 'full') return;
     if (child !== null) {
       childProcess(netns, child, segment);
       return;

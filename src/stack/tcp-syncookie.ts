@@ -79,9 +79,9 @@ const tmp = new TcpRxOptions();
 
 /**
  * cookie_v4_check: an ACK for a listener that no request knows.
- * @returns the connection, or null when it is none: the ACK deserves a RST
+ * @returns the connection; 'full' when nothing may wait for accept() any more; null when it is no cookie: it deserves a RST
  */
-export function tcpCookieCheck(sk: TcpSock, segment: TcpSegment): TcpSock | null {
+export function tcpCookieCheck(sk: TcpSock, segment: TcpSegment): TcpSock | 'full' | null {
   const { netns } = sk;
   if (netns.sysctl.ipv4.tcp_syncookies === 0 || !segment.ack || segment.rst) return null;
   // synq_no_recent_overflow: cookies are only believed if some were sent of late.
@@ -108,7 +108,7 @@ export function tcpCookieCheck(sk: TcpSock, segment: TcpSegment): TcpSock | null
       req.sndWscale = bits & TS_WSCALE;
     }
   }
-  if (acceptQueueFull(sk)) return null;
+  if (acceptQueueFull(sk)) return 'full';
   req.txhash = netns.tcp.newTxhash();
   openreqInitRwin(req, sk);
   return tcpCreateOpenreqChild(sk, req, segment);
