@@ -24,6 +24,8 @@ import type { Action } from './target.ts';
 /** Choice: below it, merging lists costs more than it saves (test/bench). */
 export const INDEX_MINIMUM = 16;
 
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const ANY = ANY_PROTOCOL;
 const NONE = -1;
 /** No rule stands behind this one. */
 const PAST = 0x7fff_ffff;
@@ -167,7 +169,7 @@ export class ChainProgram {
         continue;
       if ((((source ^ sources[i]!) & sourceMasks[i]!) !== 0) !== ((f & SOURCE_INVERTED) !== 0)) continue;
       const wanted = protocols[i]!;
-      if (wanted !== ANY_PROTOCOL && (wanted === protocol) === ((f & PROTOCOL_INVERTED) !== 0)) continue;
+      if (wanted !== ANY && (wanted === protocol) === ((f & PROTOCOL_INVERTED) !== 0)) continue;
       if ((f & MORE) !== 0 && !this.#more(i, packet)) continue;
       const tests = this.#tests[i]!;
       if (tests === null || run(tests, packet) || packet.hotDrop) return i;
@@ -207,7 +209,7 @@ export class ChainProgram {
     if ((((destination ^ d) & this.#destinationMasks[i]!) !== 0) !== ((f & DESTINATION_INVERTED) !== 0)) return false;
     if ((((source ^ this.#sources[i]!) & this.#sourceMasks[i]!) !== 0) !== ((f & SOURCE_INVERTED) !== 0)) return false;
     const wanted = this.#protocols[i]!;
-    if (wanted !== ANY_PROTOCOL && (wanted === protocol) === ((f & PROTOCOL_INVERTED) !== 0)) return false;
+    if (wanted !== ANY && (wanted === protocol) === ((f & PROTOCOL_INVERTED) !== 0)) return false;
     if ((f & MORE) !== 0 && !this.#more(i, packet)) return false;
     const tests = this.#tests[i]!;
     return tests === null || run(tests, packet) || packet.hotDrop;

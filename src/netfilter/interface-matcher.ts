@@ -60,7 +60,7 @@ export class InterfacePatterns {
 
   /** To be called before patterns are asked about this device. */
   refresh(index: number): void {
-    if (index === 0) return;
+    if (index === 0 || this.#patterns.size === 0) return;
     const name = this.#host.deviceName(index);
     if (this.#names[index] === name) return;
     while (this.#names.length < index) this.#names.push('');

@@ -9,7 +9,7 @@ import { DropReason } from '../base/drop-reason.ts';
 import { Chain } from './chain.ts';
 import { ChainProgram } from './chain-program.ts';
 import type { CompileContext } from './compile-context.ts';
-import { HOOK_STOLEN, Hook } from './hook.ts';
+import { type HOOK_STOLEN, Hook } from './hook.ts';
 import type { InterfacePatterns } from './interface-matcher.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
 import type { Packet } from './packet.ts';
@@ -38,6 +38,11 @@ export const JUMP_STACK_SIZE = 16;
 
 /** What a rule does with a packet that matched. */
 const Op = { VERDICT: 0, JUMP: 1, GOTO: 2, ACTION: 3 } as const;
+
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { ACTION, GOTO, JUMP } = Op;
+const { ACCEPT, CONTINUE, DROP, STOLEN } = Verdict;
+const { NETFILTER_DROP } = DropReason;
 
 interface Compiled {
   readonly program: ChainProgram;
@@ -159,8 +164,8 @@ export class IpTable {
       rule.bytes += packet.length;
       from = i + 1;
       const op = compiled.ops[i]!;
-      if (op === Op.JUMP || op === Op.GOTO) {
-        if (op === Op.JUMP) {
+      if (op === JUMP || op === GOTO) {
+        if (op === JUMP) {
           stack[depth++] = number;
           stack[depth++] = from;
         }
@@ -169,11 +174,11 @@ export class IpTable {
         from = 0;
         continue;
       }
-      const verdict = op === Op.ACTION ? compiled.program.actions[i]!(packet) : compiled.operands[i]!;
-      if (verdict === Verdict.CONTINUE) continue;
-      if (verdict === Verdict.ACCEPT) return 0;
-      if (verdict === Verdict.DROP) return this.#dropped(compiled.chain, i, rule, packet);
-      if (verdict === Verdict.STOLEN) return HOOK_STOLEN;
+      const verdict = op === ACTION ? compiled.program.actions[i]!(packet) : compiled.operands[i]!;
+      if (verdict === CONTINUE) continue;
+      if (verdict === ACCEPT) return 0;
+      if (verdict === DROP) return this.#dropped(compiled.chain, i, rule, packet);
+      if (verdict === STOLEN) return STOLEN;
       // RETURN
       if (depth === 0) return this.#policy(base, packet);
       from = stack[--depth]!;
@@ -189,14 +194,14 @@ export class IpTable {
     }
     if (chain.policy === 'ACCEPT') return 0;
     if (this.#host.wantsNotes) this.#host.note(packet.frame, `${this.name} ${chain.name}: policy DROP`);
-    return DropReason.NETFILTER_DROP;
+    return NETFILTER_DROP;
   }
 
   #dropped(chain: Chain, index: number, rule: Rule, packet: Packet): DropReason {
     if (this.#host.wantsNotes) {
       this.#host.note(packet.frame, `${this.name} ${chain.name} rule ${index + 1}:${saveRule(rule)}`);
     }
-    return DropReason.NETFILTER_DROP;
+    return NETFILTER_DROP;
   }
 
   #numberOf(name: string): number {

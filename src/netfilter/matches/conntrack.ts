@@ -1,6 +1,7 @@
 // -m conntrack (extensions/libxt_conntrack.c, net/netfilter/xt_conntrack.c revision 3): what conntrack says of the packet.
 
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
+import * as frames from '../../link/frame.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { CtDir, CtStatus, ctDirection, ctInfoOf, ctOf, isUntracked, type NfConn } from '../nf-conn.ts';
@@ -29,13 +30,20 @@ const STATE_OF_INFO: readonly number[] = [
   State.RELATED,
 ];
 
+// Constants of this module: V8 folds those into the packet path, imported bindings it does not (link/frame.ts).
+const { frameCt, frameCtInfo } = frames;
+const { DST_NAT, SRC_NAT } = CtStatus;
+const { DNAT, INVALID, SNAT, UNTRACKED } = State;
+
 /** State bits of the packet of this frame. */
 export function stateOf(frame: number): number {
-  const ct = ctOf(frame);
-  if (ct === null) return isUntracked(frame) ? State.UNTRACKED : State.INVALID;
-  let bits = STATE_OF_INFO[ctInfoOf(frame)]!;
-  if ((ct.status & CtStatus.SRC_NAT) !== 0) bits |= State.SNAT;
-  if ((ct.status & CtStatus.DST_NAT) !== 0) bits |= State.DNAT;
+  const info = frameCtInfo[frame]!;
+  const ct = info === 0 ? null : (frameCt[frame] as NfConn | null);
+  if (ct === null) return isUntracked(frame) ? UNTRACKED : INVALID;
+  let bits = STATE_OF_INFO[info - 1]!;
+  const { status } = ct;
+  if ((status & SRC_NAT) !== 0) bits |= SNAT;
+  if ((status & DST_NAT) !== 0) bits |= DNAT;
   return bits;
 }
 
