@@ -1,10 +1,22 @@
 // The RST of `-j REJECT --reject-with tcp-reset` (net/ipv4/netfilter/nf_reject_ipv4.c nf_send_reset): what the destination
 // would answer if nobody listened there (RFC 9293 section 3.10.7.1), sent by the host in between.
 
-import { allocFrame, type Frame, frameEnd, frameMark, frameStart, NO_FRAME, sumArena, view } from '../link/frame.ts';
+import {
+  allocFrame,
+  type Frame,
+  frameEnd,
+  frameMark,
+  framePort,
+  frameStart,
+  NO_FRAME,
+  sumArena,
+  u8,
+  view,
+} from '../link/frame.ts';
 import type { Hook } from '../netfilter/hook.ts';
 import { attachCt } from '../netfilter/nf-conn.ts';
 import { finish, fold, pseudoSum } from '../wire/checksum.ts';
+import { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
 import {
   IPV4_DESTINATION,
   IPV4_DF,
@@ -33,6 +45,8 @@ import type { InDevice } from './in-device.ts';
 import { ipLocalOut } from './ip-output.ts';
 import type { NetNamespace } from './netns.ts';
 import { DstKind } from './route-cache.ts';
+
+const MAC_LENGTH = 6;
 
 /** Answers the segment in `frame` (frameStart at its IPv4 header), which stays the caller's. */
 export function sendReset(netns: NetNamespace, frame: Frame, _hook: Hook, _inDevice: InDevice | null): void {
@@ -76,6 +90,18 @@ export function sendReset(netns: NetNamespace, frame: Frame, _hook: Hook, _inDev
   view.setUint16(out + TCP_CHECKSUM, finish(answerSum));
   const ttl = netns.sysctl.ipv4.ip_default_ttl;
   writeIpv4Header(view, ip, 0, IPV4_HEADER + TCP_HEADER, 0, IPV4_DF, ttl, IpProtocol.TCP, destination, source);
+  const port = framePort[frame] === 0 ? null : netns.deviceByIndex(framePort[frame]!);
+  if (port !== null) {
+    // Came in by a bridge: straight back out of that port, with the MAC addresses turned round, past all hooks.
+    const header = at - ETH_HEADER;
+    const start = ip - ETH_HEADER;
+    u8.copyWithin(start + ETH_DESTINATION, header + ETH_SOURCE, header + ETH_SOURCE + MAC_LENGTH);
+    u8.copyWithin(start + ETH_SOURCE, header + ETH_DESTINATION, header + ETH_DESTINATION + MAC_LENGTH);
+    view.setUint16(start + ETH_TYPE, EtherType.IPV4);
+    frameStart[reset] = start;
+    port.transmit(reset);
+    return;
+  }
   frameMark[reset] = 0;
   attachCt(reset, frame);
   ipLocalOut(netns, reset, dst, false);

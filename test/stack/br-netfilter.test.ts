@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bridge } from '../../src/link/bridge.ts';
 import { netfilterOf } from '../../src/stack/netfilter-host.ts';
+import { TcpSocket } from '../../src/stack/tcp-socket.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { ip, mac, Net } from './net.ts';
 
@@ -171,6 +172,17 @@ describe('DNAT to elsewhere', () => {
 });
 
 describe('rules', () => {
+  it('that reset a connection answer from the port, in the name of the one that was asked', () => {
+    const n = node('*filter\n-A FORWARD -p tcp -m tcp --dport 80 -j REJECT --reject-with tcp-reset\nCOMMIT\n');
+    const client = new TcpSocket(n.pods[0]!.netns);
+    client.connect(ip(POD[1]), 80);
+    n.net.run(1);
+    expect(client.takeError()).toBe('ECONNREFUSED');
+    expect(frames(n.net, 'pod0/eth0', 'in')).toEqual([`0a580af40103>0a580af40102 ${POD[1]}>${POD[0]} ttl 64 len 40`]);
+    client.close();
+    n.net.close();
+  });
+
   it('see what is switched in FORWARD, with the ports it comes and goes by, and PRE_ROUTING once', () => {
     const n = node(`*raw
 -A PREROUTING -p udp -m udp --dport 7
