@@ -19,13 +19,13 @@ const GOROUTINE_COST: Ns = 30 * NS_PER_US;
 const HANDLE_COST: Ns = 100 * NS_PER_US;
 
 export interface GoAnswer {
-  readonly status: 200 | 400 | 404;
+  readonly status: 200 | 400 | 404 | 503;
   readonly text: string;
   /** fields that the handler sets, in the alphabet's order, which is Go's */
   readonly fields: readonly (readonly [name: string, value: string])[];
 }
 
-const REASON = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found' } as const;
+const REASON = { 200: 'OK', 400: 'Bad Request', 404: 'Not Found', 503: 'Service Unavailable' } as const;
 const TEXT = 'text/plain; charset=utf-8';
 const BAD_REQUEST: GoAnswer = { status: 400, text: '400 Bad Request', fields: [['Content-Type', TEXT]] };
 /** http.NotFound */

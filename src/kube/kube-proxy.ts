@@ -25,8 +25,8 @@ export interface KubeProxyOptions {
   readonly node: ProxyNode;
   readonly mode: ProxyMode;
   readonly minSyncPeriod: Ns;
-  /** after each sync: looks for flows that no endpoint serves any more */
-  readonly clean: (ports: readonly ProxyPort[]) => void;
+  /** what follows each sync: flows that no endpoint serves are forgotten, health checks answer anew */
+  readonly afterSync: (ports: readonly ProxyPort[]) => void;
 }
 
 export class KubeProxy {
@@ -66,11 +66,11 @@ export class KubeProxy {
   }
 
   #sync(full: boolean): void {
-    const { sim, mode, clean } = this.#options;
+    const { sim, mode, afterSync } = this.#options;
     const changed = this.#state.update();
     const ports = this.#state.ports();
     mode.sync(ports, full ? null : changed);
-    clean(ports);
+    afterSync(ports);
     this.#lastSync = sim.now;
     if (full) {
       this.#lastFull = sim.now;

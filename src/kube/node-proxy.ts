@@ -10,6 +10,7 @@ import { KubeProxy } from './kube-proxy.ts';
 import type { KubeProxySpec } from './kube-proxy-spec.ts';
 import { ensureKubeletRules } from './kubelet-rules.ts';
 import { startProxyMode } from './proxy-mode.ts';
+import { ServiceHealth } from './service-health.ts';
 import { staleFlows } from './stale-conntrack.ts';
 
 /** Processors of a node; conntrack's limit is counted by them. Choice: a small machine. */
@@ -36,13 +37,15 @@ export function startNodeProxy(cluster: Cluster, node: ClusterNode, spec: KubePr
     clusterCIDR: spec.clusterCIDR ?? cluster.spec.podCIDR,
     serviceCIDR: cluster.services.clusterIps.cidr,
   });
+  const health = new ServiceHealth(netns, node.name);
   return new KubeProxy({
     sim,
     services: cluster.services,
     node: { name: node.name, zone: node.spec.zone ?? null },
     mode,
     minSyncPeriod: spec.minSyncPeriod,
-    clean: (ports) => {
+    afterSync: (ports) => {
+      health.sync(ports);
       if (spec.bugs.includes('stale-udp-conntrack')) return;
       const stale = staleFlows(ports);
       if (stale !== null) netfilter.conntrack.killAll(stale, true);

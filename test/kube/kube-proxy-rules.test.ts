@@ -103,7 +103,7 @@ function start(given: readonly Given[], settings: Partial<ProxyRuleSettings> = {
     node: { name: 'node1', zone: null },
     mode: new IptablesMode(tables, () => ({ ...SETTINGS, ...settings })),
     minSyncPeriod: NS_PER_S,
-    clean: () => {},
+    afterSync: () => {},
   });
   ensureFlannelRules(tables, cidr('10.244.1.0/24'), cidr('10.244.0.0/16'));
   return { sim, tables, services: all, proxy };

@@ -65,7 +65,7 @@ export function startProxy(
     node: { name: HERE, zone: null },
     mode: startProxyMode({ ...common, nodeName: HERE, nodeIP: ip('192.168.0.2') }),
     minSyncPeriod: NS_PER_S,
-    clean: () => {},
+    afterSync: () => {},
   });
   return started;
 }
