@@ -8,6 +8,7 @@
 import { CONNTRACK_SYSCTLS } from '../netfilter/conntrack-sysctl.ts';
 import { IPVS_SYSCTLS } from '../netfilter/ipvs/ipvs-sysctl.ts';
 import { NEIGH_DEFAULTS, type NeighParameterName, NeighParameters } from './neigh-parameters.ts';
+import { AVAILABLE_CONGESTION_CONTROL, findCongestionControl } from './tcp-cong-choice.ts';
 import { TCP_VALUES, TCP_VECTORS, type TcpVectorName } from './tcp-sysctl.ts';
 
 /** Per-device values of net.ipv4.conf.X, all integers. */
@@ -88,6 +89,8 @@ const KEPT: Readonly<Record<string, string>> = {
   ...CONNTRACK_SYSCTLS,
   ...IPVS_SYSCTLS,
   'net.ipv4.ping_group_range': '1\t0',
+  'net.ipv4.tcp_allowed_congestion_control': AVAILABLE_CONGESTION_CONTROL,
+  'net.ipv4.tcp_available_congestion_control': AVAILABLE_CONGESTION_CONTROL,
   'net.ipv4.tcp_congestion_control': 'cubic',
   'net.ipv4.fib_multipath_hash_policy': '0',
   'net.ipv6.conf.all.disable_ipv6': '0',
@@ -208,6 +211,11 @@ export class Sysctl {
   #set(name: string, text: string): SysctlError | null {
     if (this.computed.has(name)) return 'Permission denied';
     if (this.#kept.has(name)) {
+      if (name === 'net.ipv4.tcp_available_congestion_control') return 'Permission denied';
+      const algorithms = name === 'net.ipv4.tcp_allowed_congestion_control' ? text.split(/\s+/) : [text];
+      if (name.endsWith('_congestion_control') && algorithms.some((a) => findCongestionControl(a) === null)) {
+        return 'No such file or directory';
+      }
       if (name in CONNTRACK_SYSCTLS && !/^\d+$/.test(text)) return 'Invalid argument';
       this.#kept.set(name, text.split(/\s+/).join('\t'));
       this.#copyIpv6(name, text);

@@ -6,6 +6,7 @@ import { NS_PER_MS } from '../../src/sim/sim.ts';
 import { tcpInitCongestionControl, tcpSetCongestionControl } from '../../src/stack/tcp-cong-choice.ts';
 import { cubicRoot } from '../../src/stack/tcp-cubic.ts';
 import { TcpCaState, TcpSock, tcpMstampRefresh } from '../../src/stack/tcp-sock.ts';
+import { TcpSocket } from '../../src/stack/tcp-socket.ts';
 import { Net } from './net.ts';
 
 /** RFC 9438 section 5: C, and section 4.6: beta. */
@@ -157,5 +158,20 @@ describe('the integer cube root', () => {
       const root = Math.cbrt(a);
       expect(Math.abs(cubicRoot(a) - root), String(a)).toBeLessThan(Math.max(1, root * 0.01));
     }
+  });
+});
+
+describe('net.ipv4.tcp_congestion_control', () => {
+  it('takes the algorithms there are, and what a socket chose stays', () => {
+    const a = new Net().host('a');
+    expect(a.sysctl.get('net.ipv4.tcp_congestion_control')).toBe('cubic');
+    expect(a.sysctl.get('net.ipv4.tcp_available_congestion_control')).toBe('reno cubic');
+    expect(a.sysctl.set('net.ipv4.tcp_congestion_control', 'westwood')).toBe('No such file or directory');
+    expect(a.sysctl.set('net.ipv4.tcp_congestion_control', 'reno')).toBeNull();
+    const chosen = new TcpSocket(a);
+    expect(chosen.congestion).toBe('reno');
+    expect(chosen.setCongestion('cubic')).toBeNull();
+    expect(chosen.setCongestion('westwood')).toBe('ENOENT');
+    expect(chosen.congestion).toBe('cubic');
   });
 });
