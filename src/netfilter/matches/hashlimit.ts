@@ -14,6 +14,8 @@ const MODES = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
 /** order in which modes are written */
 const MODE_ORDER = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
 const BURST_DEFAULT = 5;
+/** TCP, UDP, DCCP, SCTP, UDP-Lite */
+const WITH_PORTS: readonly number[] = [6, 17, 33, 132, 136];
 /** htable-expire, ms */
 const EXPIRE_DEFAULT = 10_000;
 /** Choice where no --hashlimit-htable-max is given: the kernel takes 8 entries per bucket of a table sized by memory. */
@@ -151,7 +153,15 @@ class HashlimitMatch implements Match {
     return (packet) => {
       const source = packet.source & sourceMask;
       const destination = packet.destination & destinationMask;
-      const ports = (bySourcePort ? packet.sourcePort << 16 : 0) | (byPort ? packet.destinationPort & 0xffff : 0);
+      // hashlimit_init_dst(): ports of later fragments are read from their data; other protocols have 0.
+      let ports = 0;
+      if ((bySourcePort || byPort) && WITH_PORTS.includes(packet.protocol)) {
+        if (packet.rawDestinationPort < 0) {
+          packet.hotDrop = true;
+          return false;
+        }
+        ports = (bySourcePort ? packet.rawSourcePort << 16 : 0) | (byPort ? packet.rawDestinationPort : 0);
+      }
       const { now } = sim;
       let bucket = buckets.find(source, destination, ports);
       if (bucket === MISSING) {
