@@ -109,6 +109,9 @@ const SET_MATCHES = [
   'netport src,src',
   'port dst',
   'both src',
+  'ipport dst',
+  'ipportip dst,src',
+  'ip dst,src,dst',
   'both dst',
 ];
 

@@ -162,6 +162,8 @@ export class IpSet {
   find(packet: Packet, flags: readonly number[]): Element | null {
     const { parts } = this.type;
     if (parts[0] === 'set') return this.#findInMembers(packet, flags);
+    // ip_set_test(): a rule that names fewer parts than the type has matches nothing.
+    if (flags.length < parts.length) return null;
     let address: Ipv4 = 0;
     let second: Ipv4 = 0;
     let key = 0;

@@ -86,6 +86,7 @@ function elementOf(p: Packet, set: IpSet, flags: readonly number[]): Element | n
   const e = emptyElement();
   const address = (i: number): Ipv4 => (flags[i] === 1 ? p.source : p.destination);
   const { parts } = set.type;
+  if (flags.length < parts.length) return null;
   for (let i = 0; i < parts.length; i++) {
     if (parts[i] === 'set') return null;
     if (parts[i] === 'port') {
