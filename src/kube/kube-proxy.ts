@@ -49,6 +49,13 @@ export class KubeProxy {
     });
   }
 
+  /** Everything is written anew, now. */
+  fullSync(): void {
+    this.#pending?.cancel();
+    this.#pending = null;
+    this.#sync(true);
+  }
+
   /** All ports as of the last sync. */
   ports(): ProxyPort[] {
     return this.#state.ports();

@@ -3,10 +3,13 @@
 // iptables the node uses.
 
 import type { IpTables } from '../netfilter/ip-tables.ts';
+import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { KUBE_FIREWALL } from './chain-name.ts';
 import { ensureChain, ensureRule } from './ensure-rules.ts';
 
-const CANARY = 'KUBE-KUBELET-CANARY';
+/** Its canary, and how often the kubelet looks at it. */
+export const KUBELET_CANARY = 'KUBE-KUBELET-CANARY';
+export const KUBELET_INTERVAL: Ns = 60 * NS_PER_S;
 const HINT = 'KUBE-IPTABLES-HINT';
 const MARTIAN =
   '! -s 127.0.0.0/8 -d 127.0.0.0/8 -m comment --comment "block incoming localnet connections" ' +
@@ -19,5 +22,5 @@ export function ensureKubeletRules(tables: IpTables): void {
   for (const chain of ['OUTPUT', 'INPUT']) {
     ensureRule(tables, { table: 'filter', chain, at: 'first' }, `-j ${KUBE_FIREWALL}`);
   }
-  for (const table of ['mangle', 'nat', 'filter'] as const) ensureChain(tables, table, CANARY);
+  for (const table of ['mangle', 'nat', 'filter'] as const) ensureChain(tables, table, KUBELET_CANARY);
 }

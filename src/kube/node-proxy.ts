@@ -1,14 +1,17 @@
 // kube-proxy in the kernel of one node: the sysctls that it and kubeadm set, the chains of the kubelet and of flanneld, and
 // the mode that writes rules (cmd/kube-proxy/app/server_linux.go, conntrack.go).
 
+import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { netfilterOf } from '../stack/netfilter-host.ts';
 import type { NetNamespace } from '../stack/netns.ts';
+import { monitorTables } from './canary.ts';
+import { KUBE_PROXY_CANARY } from './chain-name.ts';
 import type { Cluster, ClusterNode } from './cluster.ts';
-import { ensureFlannelRules } from './flannel-rules.ts';
+import { keepFlannelRules } from './flannel-rules.ts';
 import { setSysctl } from './host.ts';
 import { KubeProxy } from './kube-proxy.ts';
 import type { KubeProxySpec } from './kube-proxy-spec.ts';
-import { ensureKubeletRules } from './kubelet-rules.ts';
+import { ensureKubeletRules, KUBELET_CANARY, KUBELET_INTERVAL } from './kubelet-rules.ts';
 import { startProxyMode } from './proxy-mode.ts';
 import { ServiceHealth } from './service-health.ts';
 import { staleFlows } from './stale-conntrack.ts';
@@ -18,6 +21,9 @@ const CORES = 4;
 /** A limit that nf_conntrack_max never passes by itself (getConntrackMax). */
 const CONNTRACK_MAX = 1_048_576;
 
+/** iptables.syncPeriod: how often kube-proxy looks at its canary. */
+const SYNC_PERIOD: Ns = 30 * NS_PER_S;
+
 /** Starts what stands on every node of a cluster with Services. */
 export function startNodeProxy(cluster: Cluster, node: ClusterNode, spec: KubeProxySpec): KubeProxy {
   const { netns } = node;
@@ -26,7 +32,9 @@ export function startNodeProxy(cluster: Cluster, node: ClusterNode, spec: KubePr
   // kubeadm's preflight check asks for it; br_netfilter is loaded on every node.
   setSysctl(netns, 'net.bridge.bridge-nf-call-iptables', '1');
   ensureKubeletRules(netfilter.tables);
-  if (node.podCIDR !== null) ensureFlannelRules(netfilter.tables, node.podCIDR, cluster.spec.podCIDR);
+  if (node.podCIDR !== null) {
+    keepFlannelRules(netfilter.tables, { sim, podCIDR: node.podCIDR, clusterCIDR: cluster.spec.podCIDR });
+  }
   setConntrackSysctls(netns, spec);
   const mode = startProxyMode({
     netns,
@@ -38,7 +46,7 @@ export function startNodeProxy(cluster: Cluster, node: ClusterNode, spec: KubePr
     serviceCIDR: cluster.services.clusterIps.cidr,
   });
   const health = new ServiceHealth(netns, node.name);
-  return new KubeProxy({
+  const proxy = new KubeProxy({
     sim,
     services: cluster.services,
     node: { name: node.name, zone: node.spec.zone ?? null },
@@ -51,6 +59,14 @@ export function startNodeProxy(cluster: Cluster, node: ClusterNode, spec: KubePr
       if (stale !== null) netfilter.conntrack.killAll(stale, true);
     },
   });
+  const { tables } = netfilter;
+  const kubelet = { sim, tables, chain: KUBELET_CANARY, interval: KUBELET_INTERVAL };
+  monitorTables({ ...kubelet, reload: () => ensureKubeletRules(tables) });
+  if (spec.mode === 'iptables') {
+    const own = { sim, tables, chain: KUBE_PROXY_CANARY, interval: SYNC_PERIOD };
+    monitorTables({ ...own, reload: () => proxy.fullSync() });
+  }
+  return proxy;
 }
 
 function setConntrackSysctls(netns: NetNamespace, { conntrack }: KubeProxySpec): void {
