@@ -6,7 +6,7 @@ import { hasCommand } from './registry.ts';
 
 const NAMES = [
   // TCP and what runs on it
-  ...['iperf', 'iperf3', 'ncat'],
+  ...['iperf', 'ncat'],
   // names
   ...['dig', 'host', 'nslookup', 'resolvectl'],
   // netfilter and load balancing

@@ -46,6 +46,7 @@ const MODULES: readonly (readonly [names: readonly string[], load: Load])[] = [
   [['wget'], () => import('./commands/wget.ts')],
   [['ss'], () => import('./commands/ss.ts')],
   [['telnet'], () => import('./commands/telnet.ts')],
+  [['iperf3'], () => import('./commands/iperf3.ts')],
   [['curl'], () => import('./commands/curl.ts')],
   [['python3', 'python'], () => import('./commands/python.ts')],
 ];
