@@ -113,6 +113,8 @@ class MuslSend {
   #timers: StubTimer[] = [];
   #servfailRetry = 0;
   #ended = false;
+  /** replies that come while the loop still sends: they are read after it */
+  #early: { readonly bytes: Uint8Array; readonly from: Ipv4 }[] | null = null;
 
   constructor(
     network: StubNetwork,
@@ -169,6 +171,7 @@ class MuslSend {
   #round(): void {
     this.#servfailRetry = 2 * this.#packets.length;
     let delay = 0;
+    this.#early = [];
     for (const [i, packet] of this.#packets.entries()) {
       if (this.#answers[i] !== null) continue;
       for (const server of this.#conf.nameservers) {
@@ -177,10 +180,19 @@ class MuslSend {
         delay += this.#network.sendInterval;
       }
     }
+    this.#after(Math.max(0, delay - this.#network.sendInterval), () => {
+      const early = this.#early ?? [];
+      this.#early = null;
+      for (const { bytes, from } of early) this.#received(bytes, from);
+    });
   }
 
   #received(bytes: Uint8Array, from: Ipv4): void {
     if (this.#ended || !this.#conf.nameservers.includes(from)) return;
+    if (this.#early !== null) {
+      this.#early.push({ bytes, from });
+      return;
+    }
     const message = parseDnsBytes(bytes);
     if (isDnsFault(message)) return;
     const index = this.#packets.findIndex((p) => p.id === message.id);
