@@ -4,7 +4,7 @@ import type { Conntrack } from './conntrack.ts';
 import type { IpSets } from './ipset/ip-sets.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
 
-/** What rules share by name: lists of -m recent, tables of -m hashlimit. Lives as long as the namespace. */
+/** What rules share by name: lists of -m recent, tables of -m hashlimit. There while a rule names it. */
 export class SharedTables {
   readonly #tables = new Map<string, unknown>();
 
@@ -12,6 +12,15 @@ export class SharedTables {
   table<T>(key: string, make: () => T): T {
     if (!this.#tables.has(key)) this.#tables.set(key, make());
     return this.#tables.get(key) as T;
+  }
+
+  get size(): number {
+    return this.#tables.size;
+  }
+
+  /** Forgets those that no rule names any more. */
+  keepOnly(keys: ReadonlySet<string>): void {
+    for (const key of [...this.#tables.keys()]) if (!keys.has(key)) this.#tables.delete(key);
   }
 }
 

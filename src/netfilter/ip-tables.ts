@@ -61,6 +61,25 @@ export class IpTables {
     this.#tables.set(table.name, table);
   }
 
+  /** Rules, chains or policies have changed. */
+  changed(): void {
+    if (this.#shared.size > 0) this.#sweep();
+    this.onChange?.();
+  }
+
+  /** A list of -m recent, or a table of -m hashlimit, goes with the last rule that names it. */
+  #sweep(): void {
+    const named = new Set<string>();
+    for (const table of this.#tables.values()) {
+      for (const chain of table.chains.values()) {
+        for (const rule of chain.rules) {
+          for (const match of rule.matches) if (match.sharedKey !== undefined) named.add(match.sharedKey);
+        }
+      }
+    }
+    this.#shared.keepOnly(named);
+  }
+
   #rulesWithSet(name: string): number {
     let count = 0;
     for (const table of this.#tables.values()) {

@@ -165,7 +165,7 @@ class Restorer {
     if (this.#options.test === true || (made === null && !first.changed)) return null;
     if (made === null) this.#tables.add(table);
     first.commit();
-    this.#tables.onChange?.();
+    this.#tables.changed();
     return null;
   }
 

@@ -52,7 +52,7 @@ export function runIptables(tables: IpTables, argv: readonly string[], io: Progr
       tables.add(draft.table);
     }
     draft.commit();
-    tables.onChange?.();
+    tables.changed();
     return 0;
   } catch (error) {
     return reportError(error, io);

@@ -20,6 +20,8 @@ export interface Match {
   parse(option: OptionValue, rule: Rule): void;
   /** Called when the rule is complete. @throws RuleError */
   finish(rule: Rule): void;
+  /** key of the table that it shares with rules of the same name (compile-context.ts SharedTables) */
+  readonly sharedKey?: string;
   /** names of the ipset sets that it asks */
   readonly sets?: readonly string[];
   /** What only the kernel refuses (checkentry): true makes it "Invalid argument". */

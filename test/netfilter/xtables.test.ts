@@ -172,6 +172,20 @@ describe('time', () => {
     expect(b.counts('FORWARD')).toEqual([1, 4]);
   });
 
+  it('keeps a list of recent while a rule names it, and no longer', () => {
+    const rules = filter('-A FORWARD -m recent --name S --rcheck -j RETURN', '-A FORWARD -m recent --name S --set');
+    const b = new Bench(rules);
+    b.send();
+    // In one transaction the new rule takes the list over before the old one lets go.
+    expect(b.tables.restore(rules, {})).toBeNull();
+    b.send();
+    expect(b.counts('FORWARD')).toEqual([1, 0]);
+    expect(b.tables.restore(filter(), {})).toBeNull();
+    expect(b.tables.restore(rules, {})).toBeNull();
+    b.send();
+    expect(b.counts('FORWARD')).toEqual([0, 1]);
+  });
+
   it('lets elements of a set go when their time is over', () => {
     const b = new Bench(filter());
     const io = { name: 'ipset', out: () => {}, err: () => {} };

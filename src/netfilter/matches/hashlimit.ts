@@ -128,6 +128,10 @@ class HashlimitMatch implements Match {
     return text;
   }
 
+  get sharedKey(): string {
+    return `hashlimit ${this.#table}`;
+  }
+
   save(): string {
     const rate = ` --hashlimit-${this.#above ? 'above' : 'upto'} ${rateText(this.#rate!)}`;
     return `${rate} --hashlimit-burst ${this.#burst}${this.#text('--hashlimit-', ',')}`;
@@ -144,7 +148,7 @@ class HashlimitMatch implements Match {
     const most = cost * this.#burst;
     const limit = this.#max === 0 ? ENTRIES_MAX : this.#max;
     const expireNs = this.#expire * 1_000_000;
-    const buckets = context.shared.table(`hashlimit ${this.#table}`, () => new BucketTable());
+    const buckets = context.shared.table(this.sharedKey, () => new BucketTable());
     const sourceMask = this.#modes.includes('srcip') ? maskIpv4(this.#sourceLength) : 0;
     const destinationMask = this.#modes.includes('dstip') ? maskIpv4(this.#destinationLength) : 0;
     const bySourcePort = this.#modes.includes('srcport');

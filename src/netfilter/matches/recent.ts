@@ -20,6 +20,11 @@ const HITS_MAX = 0xffff;
 type Check = 'set' | 'rcheck' | 'update' | 'remove';
 const SHOWN: Readonly<Record<Check, string>> = { set: 'SET', rcheck: 'CHECK', update: 'UPDATE', remove: 'REMOVE' };
 
+/** Key of a list in the namespace's shared tables. */
+export function recentKey(list: string): string {
+  return `recent ${list}`;
+}
+
 class RecentMatch implements Match {
   readonly name = 'recent';
   readonly pure = false;
@@ -90,6 +95,10 @@ class RecentMatch implements Match {
     return this.#hits > HITS_MAX || this.#list === '';
   }
 
+  get sharedKey(): string {
+    return recentKey(this.#list);
+  }
+
   save(): string {
     let text = `${this.#inverted ? ' !' : ''} --${this.#check}`;
     if (this.#seconds !== 0) text += ` --seconds ${this.#seconds}`;
@@ -110,7 +119,7 @@ class RecentMatch implements Match {
 
   compile(context: CompileContext): Test {
     const { sim } = context.host;
-    const table = context.shared.table(`recent ${this.#list}`, () => new RecentTable(this.#list));
+    const table = context.shared.table(this.sharedKey, () => new RecentTable(this.#list));
     if (this.#hits > 0) table.wants(this.#hits);
     const check = this.#check!;
     const inverted = this.#inverted;
