@@ -14,6 +14,9 @@ import type { TcpSock } from './tcp-sock.ts';
  */
 export const SKB_OVERHEAD = 960;
 
+/** Two super-segments of 64 KiB with their overhead: what splitting may take beyond the send buffer (tcp_fragment). */
+const FRAGMENT_ALLOWANCE = 2 * (65_536 + 256 + 320);
+
 /** tcp_set_skb_tso_segs: how many segments of `mss` the record stands for. */
 export function tcpSetSkbTsoSegs(skb: TcpSkb, mss: number): number {
   if (skb.len <= mss) {
@@ -73,10 +76,14 @@ export function tcpAdjustPcount(sk: TcpSock, skb: TcpSkb, decr: number): void {
  * tcp_fragment: cuts a record behind `len` bytes; the rest becomes a record of its own behind it.
  * @param sent it is in the retransmission queue, else in the write queue
  * @param mss segment size by which both are counted
- * @returns the new record, or null when there is nothing to cut
+ * @returns the new record, or null when there is nothing to cut or the queue is cut too finely already
  */
 export function tcpFragment(sk: TcpSock, sent: boolean, skb: TcpSkb, len: number, mss: number): TcpSkb | null {
   if (len <= 0 || len >= skb.len) return null;
+  // A peer that SACKs tiny pieces would have the queue cut into ever more records (CVE-2019-11478).
+  const most = sk.sndbuf + FRAGMENT_ALLOWANCE;
+  const inside = sent && skb !== sk.rtxQueue.first() && skb !== sk.rtxQueue.last();
+  if (inside && sk.wmemQueued / 2 > most) return null;
   const rest = split(sk, skb, len);
   const old = skb.pcount;
   tcpSetSkbTsoSegs(skb, mss);
