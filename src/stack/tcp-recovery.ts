@@ -22,7 +22,7 @@ import {
 import { tcpCurrentMss } from './tcp-mss.ts';
 import { tcpRackDetectLoss, tcpRackMarkLost, tcpRackSkbTimeout } from './tcp-rack.ts';
 import { tcpXmitRetransmitQueue } from './tcp-retransmit.ts';
-import { tcpSkbSeglen } from './tcp-sacktag.ts';
+import { tcpSkbSeglen } from './tcp-sack-mark.ts';
 import {
   tcpAddRenoSack,
   tcpClearAllRetransHints,
