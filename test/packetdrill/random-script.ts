@@ -9,8 +9,121 @@ const STEPS_SPREAD = 14;
 const GAPS = [5, 10, 10, 10, 100];
 const PIECE = 500;
 
+/** Seeds from here on are of the second kind. */
+const LOSSES_FROM = 1000;
+/** The peer's distance, ms: so far that the pacing rate makes two segments of each super-segment, however exact the clock. */
+const RTT = 50;
+/** Between two ACKs of a flight, ms. */
+const STEP = 4;
+const MSS = 1000;
+
 /** The script of a seed, each event with its absolute time. */
 export function randomScript(seed: number): string {
+  return seed < LOSSES_FROM ? anything(seed) : losses(seed);
+}
+
+/**
+ * A program that writes a few flights, and a peer that loses, reorders, repeats and forgets: it acknowledges each segment that
+ * arrives, with SACK and time stamps where they were agreed on.
+ */
+function losses(seed: number): string {
+  const rng = new Rng(seed, 'packetdrill/losses');
+  const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
+  const sack = rng.below(4) !== 0;
+  const stamps = rng.below(3) === 0;
+  const options = [
+    `mss ${MSS + (stamps ? 12 : 0)}`,
+    ...(sack ? ['sackOK'] : []),
+    ...(stamps ? ['TS val 1000 ecr 0'] : sack ? ['nop', 'nop'] : []),
+    ...(stamps && !sack ? ['nop', 'nop'] : []),
+    'nop',
+    'wscale 7',
+  ];
+  const lines = [
+    '0.000 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3',
+    '0.000 bind(3, ..., ...) = 0',
+    '0.000 listen(3, 1) = 0',
+    `0.010 < S 0:0(0) win 32000 <${options.join(',')}>`,
+  ];
+  let ms = 10;
+  const say = (ack: number, blocks: readonly (readonly [number, number])[], window = 500): void => {
+    const parts: string[] = [];
+    // What our time stamps said a round trip ago; the first one was sent at 10 ms and counts as 0.
+    if (stamps) parts.push('nop', 'nop', `TS val ${1000 + ms} ecr ${Math.max(1, ms - RTT - 10)}`);
+    const shown = blocks.slice(0, stamps ? 3 : 4).map(([a, b]) => `${a}:${b}`);
+    if (sack && shown.length > 0) parts.push('nop', 'nop', `sack ${shown.join(' ')}`);
+    const more = parts.length > 0 ? ` <${parts.join(',')}>` : '';
+    lines.push(`${(ms / 1000).toFixed(3)} < . 1:1(0) ack ${ack} win ${window}${more}`);
+  };
+  ms += RTT;
+  say(1, []);
+  lines.push('0.070 accept(3, ..., ...) = 4', '0.070 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0');
+  if (rng.below(4) === 0) lines.push('0.070 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0');
+  ms = 80;
+  let una = 1;
+  const flights = 1 + rng.below(3);
+  for (let flight = 0; flight < flights; flight++) {
+    const segments = 1 + rng.below(10);
+    const odd = rng.below(3) === 0 ? rng.below(MSS) : 0;
+    lines.push(`${(ms / 1000).toFixed(3)} write(4, ..., ${segments * MSS + odd}) = ...`);
+    const end = una + segments * MSS + odd;
+    const pieces: [number, number][] = [];
+    for (let at = una; at < end; at += MSS) pieces.push([at, Math.min(at + MSS, end)]);
+    const rate = pick([0, 0.1, 0.3, 0.6, 0.9]);
+    const arrived = pieces.filter(() => rng.unit() >= rate);
+    // Two that change places.
+    if (arrived.length > 2 && rng.below(3) === 0) {
+      const i = rng.below(arrived.length - 1);
+      [arrived[i], arrived[i + 1]] = [arrived[i + 1]!, arrived[i]!];
+    }
+    ms += RTT;
+    const have: [number, number][] = [];
+    let ack = una;
+    for (const piece of arrived) {
+      ack = take(have, piece, ack);
+      if (rng.below(6) !== 0) say(ack, have);
+      // The same again: a D-SACK (RFC 2883).
+      if (rng.below(12) === 0) say(ack, [piece, ...have]);
+      ms += STEP;
+    }
+    // What is sent again arrives a round trip later, or only some of it.
+    for (let round = 0; round < 3 && ack < end; round++) {
+      ms += RTT + pick([0, 20, 200, 450]);
+      const missing = pieces.filter(([a, b]) => b > ack && !have.some(([x, y]) => x <= a && b <= y));
+      const some = missing.slice(0, 1 + rng.below(missing.length));
+      for (const piece of some) ack = take(have, piece, ack);
+      say(ack, have);
+      if (rng.below(5) === 0) say(ack, have, 1000);
+    }
+    ms += 30;
+    if (ack < end) say(end, []);
+    una = end;
+    ms += pick([10, 30, 400]);
+  }
+  if (rng.below(2) === 0) {
+    lines.push(`${(ms / 1000).toFixed(3)} close(4) = 0`);
+    ms += RTT;
+    say(una + 1, []);
+  }
+  return `\`sysctl -q net.ipv4.tcp_congestion_control=reno\`\n\n${lines.join('\n')}\n`;
+}
+
+/** A piece arrives behind `ack`: what is in order is acknowledged, the rest stands in `have`, newest first. */
+function take(have: [number, number][], piece: readonly [number, number], ack: number): number {
+  let [from, to] = piece;
+  for (let i = have.length - 1; i >= 0; i--) {
+    const [a, b] = have[i]!;
+    if (b < from || a > to) continue;
+    from = Math.min(a, from);
+    to = Math.max(b, to);
+    have.splice(i, 1);
+  }
+  if (from <= ack) return Math.max(ack, to);
+  have.unshift([from, to]);
+  return ack;
+}
+
+function anything(seed: number): string {
   const rng = new Rng(seed, 'packetdrill');
   const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
   const sack = rng.below(3) !== 0;

@@ -20,6 +20,11 @@ interface Answer {
   readonly at: number;
 }
 
+/** CLOCK_MONOTONIC, which kernel.py stamps with too, ms. */
+function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 /** A line of kernel.py; `at` in ns. */
 interface Message {
   readonly at: number;
@@ -36,8 +41,6 @@ class Kernel {
   readonly #waiting = new Map<number, (a: Answer) => void>();
   #ready: (() => void) | null = null;
   #number = 0;
-  /** CLOCK_MONOTONIC there minus here, ms */
-  #ahead = 0;
   readonly sent: { readonly at: number; readonly bytes: Uint8Array }[] = [];
 
   constructor() {
@@ -47,10 +50,9 @@ class Kernel {
   }
 
   #hear(m: Message): void {
-    const at = m.at / 1e6 - this.#ahead;
+    const at = m.at / 1e6;
     if (m.out !== undefined) this.sent.push({ at, bytes: Buffer.from(m.out, 'hex') });
     else if (m.ready === true) {
-      this.#ahead = m.at / 1e6 - performance.now();
       this.#ready?.();
     } else if (m.answer !== undefined) {
       this.#waiting.get(m.answer)?.({ result: m.result ?? 0, errno: m.errno ?? null, at });
@@ -189,8 +191,8 @@ export class Recorder {
         this.#kernel.sysctl(m[1]!.replaceAll('/', '.'), m[2]!.replaceAll('"', ''));
       }
     }
-    await sleepUntil(performance.now() + 20);
-    this.#start = performance.now();
+    await sleepUntil(now() + 20);
+    this.#start = now();
     let due = 0;
     let before = 0;
     for (const event of events) {
@@ -203,7 +205,7 @@ export class Recorder {
       before = due;
       await this.#event(event, due);
     }
-    await sleepUntil(performance.now() + linger);
+    await sleepUntil(now() + linger);
     this.#report(due);
     this.end();
     return this.#lines;
@@ -215,7 +217,7 @@ export class Recorder {
 
   async #event(event: Event, due: number): Promise<void> {
     const { action } = event;
-    this.#acted = performance.now() - this.#start;
+    this.#acted = now() - this.#start;
     this.#lines.push(`${seconds(due)} ${event.source}`);
     if (action.kind === 'tcp') {
       if ((action.flags & (SYN | ACK)) === SYN && this.#listening) {
@@ -253,7 +255,7 @@ export class Recorder {
     } else throw new Error(`cannot record ${event.source}`);
     // The kernel answers at once, but in its own thread.
     const quiet = action.kind === 'call' && SILENT_CALLS.includes(action.name);
-    if (!quiet) await sleepUntil(performance.now() + AT_ONCE_MS);
+    if (!quiet) await sleepUntil(now() + AT_ONCE_MS);
     this.#report(due);
   }
 
@@ -325,6 +327,6 @@ const NOTHING = {
 } as const;
 
 function sleepUntil(time: number): Promise<void> {
-  const left = time - performance.now();
+  const left = time - now();
   return left <= 0 ? Promise.resolve() : new Promise((resolve) => setTimeout(resolve, left));
 }
