@@ -14,8 +14,13 @@ export class SharedTables {
     return this.#tables.get(key) as T;
   }
 
-  get size(): number {
-    return this.#tables.size;
+  /** The table of this key, null when there is none. */
+  find(key: string): unknown {
+    return this.#tables.get(key) ?? null;
+  }
+
+  keys(): readonly string[] {
+    return [...this.#tables.keys()];
   }
 
   /** Forgets those that no rule names any more. */

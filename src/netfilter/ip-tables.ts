@@ -9,6 +9,7 @@ import { IpSets } from './ipset/ip-sets.ts';
 import { type RestoreError, type RestoreOptions, restoreTables } from './iptables-restore.ts';
 import { formatTable } from './iptables-save.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
+import { RecentTable } from './recent-table.ts';
 
 export type { RestoreError, RestoreOptions } from './iptables-restore.ts';
 
@@ -61,23 +62,24 @@ export class IpTables {
     this.#tables.set(table.name, table);
   }
 
-  /** Rules, chains or policies have changed. */
+  /** Rules, chains or policies have changed: what rules share by name is there while one names it. */
   changed(): void {
-    if (this.#shared.size > 0) this.#sweep();
-    this.onChange?.();
-  }
-
-  /** A list of -m recent, or a table of -m hashlimit, goes with the last rule that names it. */
-  #sweep(): void {
     const named = new Set<string>();
     for (const table of this.#tables.values()) {
       for (const chain of table.chains.values()) {
         for (const rule of chain.rules) {
-          for (const match of rule.matches) if (match.sharedKey !== undefined) named.add(match.sharedKey);
+          for (const match of rule.matches) if (match.claim !== undefined) named.add(match.claim(this.#shared));
         }
       }
     }
     this.#shared.keepOnly(named);
+    this.onChange?.();
+  }
+
+  /** The lists of -m recent, in the order in which they were made. */
+  recentTables(): readonly RecentTable[] {
+    const tables = this.#shared.keys().map((key) => this.#shared.find(key));
+    return tables.filter((table) => table instanceof RecentTable);
   }
 
   #rulesWithSet(name: string): number {

@@ -1,7 +1,7 @@
 // What a match extension of a rule is (struct xtables_match in user space, struct xt_match in the kernel): it takes its
 // options, writes itself the two ways iptables does, and compiles itself into a test of a packet.
 
-import type { CompileContext } from './compile-context.ts';
+import type { CompileContext, SharedTables } from './compile-context.ts';
 import type { ExtensionOption, OptionValue } from './extension-option.ts';
 import type { Hook } from './hook.ts';
 import type { Packet } from './packet.ts';
@@ -20,8 +20,8 @@ export interface Match {
   parse(option: OptionValue, rule: Rule): void;
   /** Called when the rule is complete. @throws RuleError */
   finish(rule: Rule): void;
-  /** key of the table that it shares with rules of the same name (compile-context.ts SharedTables) */
-  readonly sharedKey?: string;
+  /** Takes the table that it shares with rules of the same name into use; called after each change. @returns its key */
+  claim?(shared: SharedTables): string;
   /** names of the ipset sets that it asks */
   readonly sets?: readonly string[];
   /** What only the kernel refuses (checkentry): true makes it "Invalid argument". */

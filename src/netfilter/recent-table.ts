@@ -2,15 +2,16 @@
 // packets. Rules of one name share a list; the list is there while a rule has it. kube-proxy keeps session affinity in them.
 //
 // Limits: ip_list_tot addresses per list, the one that was quiet longest goes first; as many times per address as the
-// largest --hitcount asks for.
+// largest --hitcount asks for, rounded up to a power of two.
 
-import type { Ipv4 } from '../addr/ipv4.ts';
+import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
+import { HZ, jiffiesAt } from '../sim/jiffies.ts';
 import type { Ns } from '../sim/sim.ts';
 
 /** ip_list_tot (module parameter) */
 const ENTRIES_MAX = 100;
-/** Times kept at least: nstamp_mask begins at ip_pkt_list_tot 0 -> 2^n covering one hit. */
-const STAMPS_MAX = 255;
+/** Times kept per address where a rule does not say how many hits it asks for. */
+const STAMPS_DEFAULT = 32;
 
 export interface RecentEntry {
   readonly address: Ipv4;
@@ -32,9 +33,12 @@ export class RecentTable {
     this.name = name;
   }
 
-  /** A rule wants this many hits to be told apart. */
-  wants(hits: number): void {
-    while (this.stampsMax <= Math.min(hits, STAMPS_MAX)) this.stampsMax *= 2;
+  /** A rule asks for this many hits, 0 for any. A list that has to keep more times begins anew (recent_table_flush). */
+  keep(hits: number): void {
+    const wanted = hits === 0 ? STAMPS_DEFAULT : 2 ** Math.ceil(Math.log2(hits));
+    if (wanted <= this.stampsMax) return;
+    this.stampsMax = wanted;
+    this.entries.clear();
   }
 
   find(address: Ipv4, ttl: number): RecentEntry | null {
@@ -71,4 +75,19 @@ export class RecentTable {
     const newest = oldest.stamps[(oldest.index + oldest.stamps.length - 1) % oldest.stamps.length]!;
     if (newest < before) this.remove(oldest);
   }
+}
+
+/** INITIAL_JIFFIES: the kernel's counter begins five minutes before its 32 bits wrap. */
+const INITIAL_JIFFIES = 2 ** 32 - 300 * HZ;
+
+/** A list as /proc/net/xt_recent shows it, times in jiffies (recent_seq_show). */
+export function recentText(table: RecentTable): string {
+  const jiffies = (at: Ns): number => INITIAL_JIFFIES + jiffiesAt(at);
+  return [...table.entries.values()]
+    .map((e) => {
+      const newest = e.stamps[(e.index + e.stamps.length - 1) % e.stamps.length]!;
+      const stamps = e.stamps.map((at) => jiffies(at)).join(', ');
+      return `src=${formatIpv4(e.address)} ttl: ${e.ttl} last_seen: ${jiffies(newest)} oldest_pkt: ${e.index} ${stamps}\n`;
+    })
+    .join('');
 }

@@ -1,15 +1,19 @@
-// The file system as one network namespace sees it: /proc/sys/net is its sysctls, /sys/class/net its devices; what a pod or
+// The file system as one network namespace sees it: /proc/sys/net is its sysctls, /sys/class/net its devices,
+// /proc/net/xt_recent its lists of addresses seen lately; what a pod or
 // /etc/netns/NAME has of its own under /etc stands over the machine's (shell/system-files.ts); all else is the machine's (shell/emulated-fs.ts). These files hold what the kernel would say at the moment at which they are read.
 
 import type { IFileSystem } from 'just-bash';
 import { formatMac } from '../addr/mac.ts';
 import type { NetDevice } from '../link/device.ts';
+import { type RecentTable, recentText } from '../netfilter/recent-table.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { EmulatedFs } from './emulated-fs.ts';
 import { podFile, underlyingPath, writePodFile } from './system-files.ts';
 
 const SYSCTLS = '/proc/sys';
 const DEVICES = '/sys/class/net';
+/** Lists of -m recent (net/netfilter/xt_recent.c). */
+const RECENT = '/proc/net/xt_recent';
 /** File types and permissions as the kernel gives them. */
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o555;
@@ -39,7 +43,11 @@ class ProcFiles {
   }
 
   owns(path: string): boolean {
-    return path === SYSCTLS || path === DEVICES || path.startsWith(`${SYSCTLS}/`) || path.startsWith(`${DEVICES}/`);
+    return [SYSCTLS, DEVICES, RECENT].some((root) => path === root || path.startsWith(`${root}/`));
+  }
+
+  #recent(): readonly RecentTable[] {
+    return this.#netns.netfilter?.tables.recentTables() ?? [];
   }
 
   /** The file's text, or null when it is no file. */
@@ -47,6 +55,10 @@ class ProcFiles {
     if (path.startsWith(`${SYSCTLS}/`)) {
       const value = this.#netns.sysctl.get(sysctlName(path));
       return value === null ? null : `${value}\n`;
+    }
+    if (path.startsWith(RECENT)) {
+      const table = this.#recent().find(({ name }) => path === `${RECENT}/${name}`);
+      return table === undefined ? null : recentText(table);
     }
     const [name, ...attribute] = path.slice(DEVICES.length + 1).split('/');
     const dev = name === undefined ? null : this.#netns.device(name);
@@ -57,6 +69,12 @@ class ProcFiles {
 
   /** Names in a directory, sorted, or null when it is none. */
   list(path: string): string[] | null {
+    if (path.startsWith(RECENT))
+      return path === RECENT
+        ? this.#recent()
+            .map(({ name }) => name)
+            .sort()
+        : null;
     const all = path.startsWith(SYSCTLS)
       ? this.#netns.sysctl.list().map(({ name }) => sysctlPath(name))
       : this.#netns.devices().flatMap((dev) => Object.keys(ATTRIBUTES).map((key) => `${DEVICES}/${dev.name}/${key}`));

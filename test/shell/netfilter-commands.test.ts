@@ -61,6 +61,21 @@ ipset destroy bad; echo $?
     expect(text).toBe('1\n0\nipset v7.17: Set cannot be destroyed: it is in use by a kernel component\n1\n');
   });
 
+  it('leave their lists of addresses in /proc/net/xt_recent', async () => {
+    const text = await run(`
+ip link set lo up
+iptables -A INPUT -m recent --name SEEN --set
+ls /proc/net/xt_recent
+ping -c 1 127.0.0.1 > /dev/null
+cat /proc/net/xt_recent/SEEN
+cat /proc/net/xt_recent/OTHER
+`);
+    // The request and the answer.
+    expect(text).toMatch(
+      /^SEEN\nsrc=127\.0\.0\.1 ttl: 64 last_seen: (429\d{7}) oldest_pkt: 2 429\d{7}, \1\n.*No such file/s,
+    );
+  });
+
   it('of IPv6 are refused in plain words', async () => {
     expect(await run('ip6tables -A INPUT -j DROP; echo $?')).toContain('there are no IPv6 tables yet');
   });

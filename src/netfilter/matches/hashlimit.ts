@@ -4,7 +4,7 @@
 import { maskIpv4 } from '../../addr/ipv4.ts';
 import { MISSING, PairTable } from '../../base/int-table.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
-import type { CompileContext } from '../compile-context.ts';
+import type { CompileContext, SharedTables } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { uintOption } from '../option-text.ts';
@@ -128,8 +128,13 @@ class HashlimitMatch implements Match {
     return text;
   }
 
-  get sharedKey(): string {
+  claim(shared: SharedTables): string {
+    this.#claimed(shared);
     return `hashlimit ${this.#table}`;
+  }
+
+  #claimed(shared: SharedTables): BucketTable {
+    return shared.table(`hashlimit ${this.#table}`, () => new BucketTable());
   }
 
   save(): string {
@@ -148,7 +153,7 @@ class HashlimitMatch implements Match {
     const most = cost * this.#burst;
     const limit = this.#max === 0 ? ENTRIES_MAX : this.#max;
     const expireNs = this.#expire * 1_000_000;
-    const buckets = context.shared.table(this.sharedKey, () => new BucketTable());
+    const buckets = this.#claimed(context.shared);
     const sourceMask = this.#modes.includes('srcip') ? maskIpv4(this.#sourceLength) : 0;
     const destinationMask = this.#modes.includes('dstip') ? maskIpv4(this.#destinationLength) : 0;
     const bySourcePort = this.#modes.includes('srcport');

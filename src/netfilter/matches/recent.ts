@@ -4,7 +4,7 @@ import { formatIpv4 } from '../../addr/ipv4.ts';
 import * as frames from '../../link/frame.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import { IPV4_TTL } from '../../wire/ipv4.ts';
-import type { CompileContext } from '../compile-context.ts';
+import type { CompileContext, SharedTables } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import { Hook } from '../hook.ts';
 import type { Match, MatchType, Test } from '../match.ts';
@@ -95,8 +95,16 @@ class RecentMatch implements Match {
     return this.#hits > HITS_MAX || this.#list === '';
   }
 
-  get sharedKey(): string {
+  /** recent_mt_check(): the list is made, or learns that it has to keep more. */
+  claim(shared: SharedTables): string {
+    this.#claimed(shared);
     return recentKey(this.#list);
+  }
+
+  #claimed(shared: SharedTables): RecentTable {
+    const table = shared.table(recentKey(this.#list), () => new RecentTable(this.#list));
+    table.keep(this.#hits);
+    return table;
   }
 
   save(): string {
@@ -119,8 +127,7 @@ class RecentMatch implements Match {
 
   compile(context: CompileContext): Test {
     const { sim } = context.host;
-    const table = context.shared.table(this.sharedKey, () => new RecentTable(this.#list));
-    if (this.#hits > 0) table.wants(this.#hits);
+    const table = this.#claimed(context.shared);
     const check = this.#check!;
     const inverted = this.#inverted;
     const mask = this.#mask;
