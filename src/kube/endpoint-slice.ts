@@ -64,8 +64,13 @@ export interface PodView {
 
 /** Every pair of the selector stands among the labels; an empty selector picks nothing for a Service. */
 export function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
-  const pairs = Object.entries(selector);
-  return pairs.length > 0 && pairs.every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+  let some = false;
+  // Every Service looks at every pod of a cluster: no list of pairs is made for that.
+  for (const key in selector) {
+    if (labels[key] !== selector[key]) return false;
+    some = true;
+  }
+  return some;
 }
 
 /** One group of endpoints with the same ports: what the controller spreads over slices. */

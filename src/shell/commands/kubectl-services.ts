@@ -6,7 +6,7 @@ import { DEFAULT_NAMESPACE } from '../../kube/cluster-spec.ts';
 import type { EndpointSlice } from '../../kube/endpoint-slice.ts';
 import type { Service } from '../../kube/service.ts';
 import type { ShellContext } from '../command.ts';
-import { type Arguments, age, choose, missing, order, print } from './kubectl-table.ts';
+import { type Arguments, age, choose, labelFilter, missing, order, print, shownName } from './kubectl-table.ts';
 
 /** loadBalancerWidth: characters of the addresses of a load balancer without -o wide. */
 const BALANCER_WIDTH = 16;
@@ -18,6 +18,7 @@ const DEPRECATED = 'Warning: v1 Endpoints is deprecated in v1.33+; use discovery
 interface Listed {
   readonly name: string;
   readonly namespace: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 interface Table<T> {
@@ -32,8 +33,10 @@ interface Table<T> {
 function list<T extends Listed>(items: readonly T[], table: Table<T>, args: Arguments, ctx: ShellContext): number {
   const all = args.options.has('all');
   const namespace = args.options.get('namespace') ?? DEFAULT_NAMESPACE;
+  const filter = labelFilter(args);
+  const fits = typeof filter === 'string' ? () => false : filter;
   const sorted = items
-    .filter((i) => all || i.namespace === namespace)
+    .filter((i) => (all || i.namespace === namespace) && fits(i.labels ?? {}))
     .sort((a, b) => order(a.namespace, b.namespace) || order(a.name, b.name));
   const chosen = choose(sorted, (i) => i.name, args.words);
   if (chosen.found.length === 0 && chosen.missing.length === 0) {
@@ -43,7 +46,10 @@ function list<T extends Listed>(items: readonly T[], table: Table<T>, args: Argu
   if (args.options.get('output') === 'name') {
     for (const item of chosen.found) ctx.out(`${table.singular}/${item.name}\n`);
   } else {
-    const rows = chosen.found.map((item) => [...(all ? [item.namespace] : []), ...table.row(item)]);
+    const rows = chosen.found.map((item) => {
+      const [name, ...cells] = table.row(item) as [string, ...string[]];
+      return [...(all ? [item.namespace] : []), shownName(args, table.singular, name), ...cells];
+    });
     print(ctx, args, [...(all ? ['NAMESPACE'] : []), ...table.header], rows);
   }
   return missing(ctx, table.plural, chosen.missing);

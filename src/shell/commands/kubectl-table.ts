@@ -24,6 +24,24 @@ export function choose<T>(all: readonly T[], nameOf: (item: T) => string, names:
   return { found, missing: names.filter((name) => !all.some((item) => nameOf(item) === name)) };
 }
 
+/** `-l key=value,key=value` and `key!=value`; null: every label will do, or the words of the mistake. */
+export function labelFilter(args: Arguments): ((labels: Readonly<Record<string, string>>) => boolean) | string {
+  const text = args.options.get('selector');
+  if (text === undefined) return () => true;
+  const terms: { key: string; value: string; equal: boolean }[] = [];
+  for (const part of text.split(',')) {
+    const m = /^([\w./-]+)(==|=|!=)([\w.-]*)$/.exec(part.trim());
+    if (m === null) return `unable to parse requirement: ${part}`;
+    terms.push({ key: m[1]!, value: m[3]!, equal: m[2] !== '!=' });
+  }
+  return (labels) => terms.every(({ key, value, equal }) => (labels[key] === value) === equal);
+}
+
+/** A name, or `pod/name` where several kinds are listed. */
+export function shownName(args: Arguments, kind: string, name: string): string {
+  return args.options.has('several') ? `${kind}/${name}` : name;
+}
+
 export function missing(ctx: ShellContext, kind: string, names: readonly string[]): number {
   for (const name of names) ctx.err(`Error from server (NotFound): ${kind} "${name}" not found\n`);
   return names.length > 0 ? 1 : 0;

@@ -9,7 +9,7 @@ import { NS_PER_S } from '../../sim/sim.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { Signal } from '../process.ts';
 import { getEndpointSlices, getEndpoints, getServices } from './kubectl-services.ts';
-import { type Arguments, age, choose, fail, missing, order, print } from './kubectl-table.ts';
+import { type Arguments, age, choose, fail, labelFilter, missing, order, print, shownName } from './kubectl-table.ts';
 
 /** What `kubectl get nodes` says of the kubelets. Choice: the release whose sources the emulation follows. */
 const KUBELET_VERSION = 'v1.34.0';
@@ -30,6 +30,8 @@ const WITH_VALUE: ReadonlyMap<string, string> = new Map([
   ['-o', 'output'],
   ['--output', 'output'],
   ['--grace-period', 'grace-period'],
+  ['-l', 'selector'],
+  ['--selector', 'selector'],
 ]);
 const FLAGS: ReadonlyMap<string, string> = new Map([
   ['-A', 'all'],
@@ -94,7 +96,7 @@ function parse(args: readonly string[]): Arguments | string {
       if (value === undefined) return `flag needs an argument: '${name.replace(/^-+/, '')}' in ${name}`;
       options.set(key, value);
     } else if (FLAGS.has(arg)) options.set(FLAGS.get(arg)!, 'true');
-    else if (/^-[noc]./.test(arg)) options.set(WITH_VALUE.get(arg.slice(0, 2))!, arg.slice(2).replace(/^=/, ''));
+    else if (/^-[nocl]./.test(arg)) options.set(WITH_VALUE.get(arg.slice(0, 2))!, arg.slice(2).replace(/^=/, ''));
     else if (arg.startsWith('-'))
       return arg.startsWith('--') ? `unknown flag: ${name}` : `unknown shorthand flag: '${arg[1]}' in ${arg}`;
     else words.push(arg);
@@ -160,8 +162,14 @@ function get(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
   if (!['', 'wide', 'name'].includes(output)) {
     return fail(ctx, `kubectl: -o ${output} is not emulated by podwire yet (wide and name are)`);
   }
+  if (kind.includes(',') || kind === 'all') return getSeveral(cluster, kind, args, ctx);
+  if (typeof labelFilter(args) === 'string') return fail(ctx, `error: ${labelFilter(args)}`);
   if (['pods', 'pod', 'po'].includes(kind)) return getPods(cluster, { ...args, words: names }, ctx);
-  if (['nodes', 'node', 'no'].includes(kind)) return getNodes(cluster, { ...args, words: names }, ctx);
+  const isNode = ['nodes', 'node', 'no'].includes(kind);
+  if (isNode && args.options.has('selector')) {
+    return fail(ctx, 'kubectl: labels of nodes are not emulated by podwire');
+  }
+  if (isNode) return getNodes(cluster, { ...args, words: names }, ctx);
   if (['services', 'service', 'svc'].includes(kind)) return getServices(cluster, { ...args, words: names }, ctx);
   if (['endpoints', 'ep'].includes(kind)) return getEndpoints(cluster, { ...args, words: names }, ctx);
   if (['endpointslices', 'endpointslice'].includes(kind)) {
@@ -207,11 +215,25 @@ async function remove(cluster: Cluster, args: Arguments, ctx: ShellContext): Pro
   return missing(ctx, 'pods', lost);
 }
 
+/** `get svc,ep`, `get all`: one table after the other, names with their kind in front. */
+function getSeveral(cluster: Cluster, kinds: string, args: Arguments, ctx: ShellContext): number {
+  const list = kinds === 'all' ? ['pods', 'services'] : kinds.split(',').filter((k) => k !== '');
+  const options = new Map([...args.options, ['several', 'true'] as const]);
+  let status = 0;
+  list.forEach((kind, i) => {
+    if (i > 0) ctx.out('\n');
+    status = get(cluster, { ...args, words: [kind, ...args.words.slice(1)], options }, ctx) || status;
+  });
+  return status;
+}
+
 function getPods(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
   const all = args.options.has('all');
   const namespace = args.options.get('namespace') ?? DEFAULT_NAMESPACE;
+  const filter = labelFilter(args);
+  const fits = typeof filter === 'string' ? () => false : filter;
   const pods = [...cluster.pods.values()]
-    .filter((p) => all || p.spec.namespace === namespace)
+    .filter((p) => (all || p.spec.namespace === namespace) && fits(p.spec.labels))
     .sort((a, b) => order(a.spec.namespace, b.spec.namespace) || order(a.spec.name, b.spec.name));
   const chosen = choose(pods, (p) => p.spec.name, args.words);
   const wide = args.options.get('output') === 'wide';
@@ -219,7 +241,7 @@ function getPods(cluster: Cluster, args: Arguments, ctx: ShellContext): number {
   const header = ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'];
   const rows = chosen.found.map((pod) => {
     const count = containersOf(pod).length;
-    const row = [pod.spec.name, `${pod.problem === null && pod.ready ? count : 0}/${count}`];
+    const row = [shownName(args, 'pod', pod.spec.name), `${pod.problem === null && pod.ready ? count : 0}/${count}`];
     const running = pod.deleted !== null ? 'Terminating' : 'Running';
     row.push(pod.problem === null ? running : 'ContainerCreating', '0', age(now - pod.created));
     if (wide) row.push(pod.ip === null ? '<none>' : formatIpv4(pod.ip), pod.node.name, '<none>', '<none>');
@@ -243,7 +265,13 @@ function getNodes(cluster: Cluster, args: Arguments, ctx: ShellContext): number 
   const header = ['NAME', 'STATUS', 'ROLES', 'AGE', 'VERSION'];
   if (wide) header.push('INTERNAL-IP', 'EXTERNAL-IP', 'OS-IMAGE', 'KERNEL-VERSION', 'CONTAINER-RUNTIME');
   const rows = chosen.found.map((node: ClusterNode) => {
-    const row = [node.name, node.problem === null ? 'Ready' : 'NotReady', '<none>', age(ctx.sim.now), KUBELET_VERSION];
+    const row = [
+      shownName(args, 'node', node.name),
+      node.problem === null ? 'Ready' : 'NotReady',
+      '<none>',
+      age(ctx.sim.now),
+      KUBELET_VERSION,
+    ];
     if (wide) row.push(formatIpv4(node.spec.address), '<none>', OS_IMAGE, KERNEL_VERSION, CONTAINER_RUNTIME);
     return row;
   });

@@ -69,6 +69,33 @@ describe('kubectl get services', () => {
   });
 });
 
+describe('kubectl get of several kinds, and of some labels', () => {
+  it('one table after the other, names with their kind', async () => {
+    const [both] = await kubectl('get svc,pods web web-1');
+    expect(both!.stdout).toBe(
+      lines(
+        'NAME          TYPE        CLUSTER-IP   EXTERNAL-IP   PORT(S)   AGE',
+        'service/web   ClusterIP   10.96.0.10   <none>        80/TCP    0s',
+        '',
+        'NAME        READY   STATUS    RESTARTS   AGE',
+        'pod/web-1   1/1     Running   0          0s',
+      ),
+    );
+    expect(both!.exit).toBe(1);
+  });
+
+  it('-l picks by labels', async () => {
+    const [some, none, wrong] = await kubectl(
+      'get pods -l app=web,x!=y -o name',
+      'get pods -lapp=db',
+      'get pods -l ,,',
+    );
+    expect(some!.stdout.trim().split('\n')).toHaveLength(5);
+    expect(none!.stderr).toContain('No resources found');
+    expect(wrong!.stderr).toBe('error: unable to parse requirement: \n');
+  });
+});
+
 describe('kubectl get endpoints and endpointslices', () => {
   it('show three and how many more, and warn that Endpoints are deprecated', async () => {
     const [endpoints, slices] = await kubectl('get ep all web', 'get endpointslices');
