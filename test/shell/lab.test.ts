@@ -176,7 +176,7 @@ describe('a network made by a script', () => {
     ip netns exec a $TOOLS/udpsend.py 192.0.2.2 9000 --sport 40000 --sizes 1,20 --df dont --tos 8 --ttl 9 --wait 1
     wait $P; echo "rc $?"; tail -2 /tmp/ping.txt | head -1
     kill $E
-    ip netns exec a iptables -L || echo "no iptables"
+    ip netns exec a tcpdump -i eth0 || echo "no tcpdump"
   `;
 
   it('carries ping and UDP, is captured with --out, and repeats to the byte', async () => {
@@ -189,7 +189,7 @@ describe('a network made by a script', () => {
       'sent 20 bytes -> reply 20 bytes from 192.0.2.2:9000 same=True',
       'rc 0',
       expect.stringContaining('3 packets transmitted, 3 received, 0% packet loss'),
-      'no iptables',
+      'no tcpdump',
       '',
     ]);
     expect(errors).toContain('iptables: podwire does not emulate this command yet\n');
