@@ -10,7 +10,7 @@ import { Recorder } from './recorder.ts';
 const FILE = `${import.meta.dirname}/random-recordings.txt`;
 const WORKERS = 4;
 const LINGER_MS = 60;
-const PATIENCE_MS = 6000;
+const PATIENCE_MS = 10_000;
 
 const [first = 1, count = 10] = process.argv.slice(2).map(Number);
 const seeds = Array.from({ length: count }, (_, i) => first + i);

@@ -61,7 +61,8 @@ class Kernel {
   }
 
   #say(command: object): void {
-    this.#process.stdin.write(`${JSON.stringify(command)}\n`);
+    // After end() whoever still plays the script talks to nobody.
+    if (this.#process.stdin.writable) this.#process.stdin.write(`${JSON.stringify(command)}\n`);
   }
 
   begin(mtu: number): Promise<void> {
