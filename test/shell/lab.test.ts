@@ -192,7 +192,7 @@ describe('a network made by a script', () => {
       'no tcpdump',
       '',
     ]);
-    expect(errors).toContain('iptables: podwire does not emulate this command yet\n');
+    expect(errors).toContain('tcpdump: podwire does not emulate this command yet\n');
     expect(await lab(path, '--out', join(directory, 'two'))).toBe(0);
     expect(written).toBe(first);
     const bytes = readFileSync(join(directory, 'one', 'net.pcapng'));
