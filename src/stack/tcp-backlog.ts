@@ -24,11 +24,17 @@ const COPY_COST: Ns = 4;
 const COPY_MIN = 4_096;
 /** The lock is kept for another turn while the backlog's ACKs have let segments go. Origin: the same, 50 to 60 us a burst. */
 const TURN: Ns = 60_000;
+/**
+ * For so long send() owns the socket however little it copies: its segments leave, and what comes back is handled, before it
+ * returns. Origin: golden case 07c, where "fragmentation needed" and the duplicate ACK come before anything is sent again.
+ */
+const SEND_CALL: Ns = 25_000;
 /** LIMIT_MIN_SKBS... of sk_add_backlog: both buffers and 64 KiB. */
 const SLACK = 65_536;
 
 /** send() has taken `length` bytes: the socket is locked while it copies them. */
 export function lockForCopy(sk: TcpSock, length: number): void {
+  sk.sendingUntil = sk.now + SEND_CALL;
   if (length < COPY_MIN || sk.state === TcpState.CLOSE) return;
   lock(sk, length * COPY_COST);
 }

@@ -24,6 +24,7 @@ export function tcpClearTimers(sk: TcpSock): void {
   sk.keepaliveTimer.cancel();
   sk.compressedAckTimer.cancel();
   sk.compressedAck = 0;
+  sk.mtuTimer?.cancel();
   purgeBacklog(sk);
 }
 

@@ -206,7 +206,14 @@ function connectionError(sk: TcpSock, seq: number, e: IcmpError): void {
   else if (e.type === IcmpType.TIME_EXCEEDED) errno = 'EHOSTUNREACH';
   else if (e.type === IcmpType.DEST_UNREACH) {
     if (e.code === IcmpUnreach.FRAG_NEEDED) {
-      mtuReduced(sk, e.info);
+      if (sk.now >= sk.sendingUntil) mtuReduced(sk, e.info);
+      else {
+        const { info } = e;
+        // tcp_release_cb
+        sk.mtuTimer?.cancel();
+        sk.mtuTimer = sk.netns.world.sim.timer(() => mtuReduced(sk, info));
+        sk.mtuTimer.armAt(sk.sendingUntil);
+      }
       return;
     }
     errno = unreachableErrno(e.code).errno;

@@ -20,7 +20,6 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly s
   { name: '07a-udp-echo-same-node', tcp: false },
   { name: '07b-udp-echo-vxlan', tcp: false },
   { name: '07c-pmtu-frag-needed', tcp: false },
-  { name: '08a-tcp-http-same-node', tcp: false },
   { name: '08c-tcp-echo-idle', tcp: false },
   { name: '09a-refused-and-port-unreachable', tcp: false },
   { name: '08a-tcp-http-same-node', tcp: false },
