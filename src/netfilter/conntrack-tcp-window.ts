@@ -9,7 +9,7 @@
 
 import * as frames from '../link/frame.ts';
 import * as tcp from '../wire/tcp.ts';
-import { TcpBits, TcpConntrack, type TcpPeer, TcpPeerFlag, type TcpTrack } from './conntrack-tcp.ts';
+import { TcpBits, TcpConntrack, type TcpPeer, TcpPeerFlag, type TcpTrack } from './conntrack-tcp-state.ts';
 import { CtDir, type NfConn } from './nf-conn.ts';
 import type { Packet } from './packet.ts';
 

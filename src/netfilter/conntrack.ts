@@ -14,6 +14,7 @@ import * as frames from '../link/frame.ts';
 import { HZ, jiffiesAt } from '../sim/jiffies.ts';
 import type { Ns } from '../sim/sim.ts';
 import * as ipv4 from '../wire/ipv4.ts';
+import { resolveClash } from './conntrack-clash.ts';
 import { ConntrackCollector } from './conntrack-collector.ts';
 import { CtEvent, type CtListener, CtMessage } from './conntrack-event.ts';
 import { trackIcmpError } from './conntrack-icmp-error.ts';
@@ -26,7 +27,9 @@ import {
   UDPLITE,
   udpPacket,
 } from './conntrack-protocol.ts';
+import { ConntrackStats } from './conntrack-stats.ts';
 import { ConntrackSettings } from './conntrack-sysctl.ts';
+import { ConntrackTable } from './conntrack-table.ts';
 import { tcpPacket } from './conntrack-tcp.ts';
 import { type HOOK_STOLEN, Hook } from './hook.ts';
 import { NatSources } from './nat-sources.ts';
@@ -45,26 +48,11 @@ import {
 } from './nf-conn.ts';
 import type { Packet } from './packet.ts';
 import { badTransportChecksum } from './transport-checksum.ts';
-import { TupleTable } from './tuple-table.ts';
 
 const { view } = frames;
 const { ICMP, TCP, UDP } = ipv4.IpProtocol;
 /** NF_CT_EVICTION_RANGE: buckets that early_drop looks through. */
 const EVICTION_BUCKETS = 8;
-
-/** Counters of `conntrack -S`, by their names there. */
-export class ConntrackStats {
-  found = 0;
-  invalid = 0;
-  insert = 0;
-  insert_failed = 0;
-  drop = 0;
-  early_drop = 0;
-  error = 0;
-  search_restart = 0;
-  clash_resolve = 0;
-  chaintoolong = 0;
-}
 
 export class Conntrack {
   readonly host: NetfilterHost;
@@ -84,12 +72,7 @@ export class Conntrack {
   resolvesClashes = true;
   /** Segments below the window are let through (tcp_in_window() as of Linux 6.1); false: they are INVALID, as before. */
   ignoresDelayed = true;
-  readonly #table = new TupleTable();
-  readonly #entries: (NfConn | null)[] = [];
-  readonly #free: number[] = [];
-  #first: NfConn | null = null;
-  #last: NfConn | null = null;
-  #count = 0;
+  readonly #table = new ConntrackTable();
   readonly #listeners: CtListener[] = [];
   readonly #collector: ConntrackCollector;
 
@@ -102,7 +85,7 @@ export class Conntrack {
 
   /** Entries in the table (net.netfilter.nf_conntrack_count). */
   get count(): number {
-    return this.#count;
+    return this.#table.count;
   }
 
   get jiffies(): number {
@@ -207,7 +190,7 @@ export class Conntrack {
       if ((zoneDirections & 2) !== 0) fresh.rZone = zone;
       ct = fresh;
     } else {
-      ct = this.#entries[value >> 1]!;
+      ct = this.#table.entry(value);
       if ((value & 1) === CtDir.REPLY) info = CtInfo.ESTABLISHED_REPLY;
       else if ((ct.status & CtStatus.SEEN_REPLY) !== 0) info = CtInfo.ESTABLISHED;
       else if ((ct.status & CtStatus.EXPECTED) !== 0) info = CtInfo.RELATED;
@@ -219,7 +202,7 @@ export class Conntrack {
   /** True within the race window of the entry: another processor has not seen it yet. */
   #unseen(value: number): boolean {
     if (this.raceWindow === 0) return false;
-    return this.host.sim.now - this.#entries[value >> 1]!.confirmedAt < this.raceWindow;
+    return this.host.sim.now - this.#table.entry(value).confirmedAt < this.raceWindow;
   }
 
   /** init_conntrack(): null when the table is full, undefined when the packet cannot begin a connection. */
@@ -228,7 +211,7 @@ export class Conntrack {
     const inverse = protocol === ICMP ? inverseIcmpType((ports >>> 8) & 0xff) : 0;
     if (inverse < 0) return undefined;
     const max = this.settings.values.nf_conntrack_max;
-    if (max > 0 && this.#count >= max && !this.#earlyDrop(packet, ports)) {
+    if (max > 0 && this.#table.count >= max && !this.#earlyDrop(packet, ports)) {
       this.#collector.early = true;
       if (this.host.wantsNotes) {
         this.host.note(
@@ -262,9 +245,7 @@ export class Conntrack {
     const { source, destination, protocol } = packet;
     const share = this.#table.capacity / this.settings.values.nf_conntrack_buckets;
     const slots = Math.max(EVICTION_BUCKETS, Math.ceil(EVICTION_BUCKETS * share));
-    for (const value of this.#table.near(source, destination, ports, protocol, slots)) {
-      const ct = this.#entries[value >> 1] ?? null;
-      if (ct === null) continue;
+    for (const ct of this.#table.near(source, destination, ports, protocol, slots)) {
       if (this.isExpired(ct)) this.kill(ct, false);
       else if ((ct.status & CtStatus.ASSURED) === 0) {
         this.kill(ct, false);
@@ -298,9 +279,9 @@ export class Conntrack {
       return DropReason.CONNTRACK_CLASH;
     }
     const taken = this.#takenBy(ct);
-    if (taken !== null) return this.#clash(ct, taken, packet);
+    if (taken !== null) return resolveClash(this, ct, taken, packet);
     ct.timeout += this.jiffies;
-    this.#add(ct);
+    this.add(ct);
     ct.events |= ct.master === null ? CtEvent.NEW : CtEvent.RELATED;
     return 0;
   }
@@ -308,56 +289,15 @@ export class Conntrack {
   #takenBy(ct: NfConn): NfConn | null {
     let value = this.lookup(ct.oSrc, ct.oDst, (ct.oSport << 16) | ct.oDport, ct.proto, ct.oZone);
     if (value < 0) value = this.lookup(ct.rSrc, ct.rDst, (ct.rSport << 16) | ct.rDport, ct.proto, ct.rZone);
-    return value < 0 ? null : this.#entries[value >> 1]!;
+    return value < 0 ? null : this.#table.entry(value);
   }
 
-  #add(ct: NfConn): void {
-    const slot = this.#free.pop() ?? this.#entries.length;
-    this.#entries[slot] = ct;
-    ct.slot = slot;
-    // A clash entry of nf_ct_resolve_clash_harder() is found by answers only.
-    if ((ct.status & CtStatus.NAT_CLASH) === 0) {
-      this.#table.set(ct.oSrc, ct.oDst, (ct.oSport << 16) | ct.oDport, (ct.oZone << 8) | ct.proto, slot * 2);
-    }
-    this.#table.set(ct.rSrc, ct.rDst, (ct.rSport << 16) | ct.rDport, (ct.rZone << 8) | ct.proto, slot * 2 + 1);
-    ct.previous = this.#last;
-    if (this.#last === null) this.#first = ct;
-    else this.#last.next = ct;
-    this.#last = ct;
-    this.#count++;
+  /** @internal into the table */
+  add(ct: NfConn): void {
+    this.#table.add(ct);
     ct.confirmedAt = this.host.sim.now;
     if (this.settings.values.nf_conntrack_timestamp !== 0) ct.startedAt = this.host.sim.now;
     this.#collector.start();
-  }
-
-  /** nf_ct_resolve_clash(): another packet of the flow was faster. */
-  #clash(loser: NfConn, winner: NfConn, packet: Packet): DropReason {
-    const allowed = this.resolvesClashes && (loser.proto === UDP || loser.proto === UDPLITE || loser.proto === ICMP);
-    if (allowed && !winner.dying) {
-      const plain = (winner.status & CtStatus.NAT_DONE_MASK) === 0;
-      if (plain || sameTuples(winner, loser)) {
-        setCt(packet.frame, winner, ctInfoOf(packet.frame) as CtInfo);
-        this.stats.clash_resolve++;
-        return 0;
-      }
-      const reply = this.lookup(loser.rSrc, loser.rDst, (loser.rSport << 16) | loser.rDport, loser.proto, loser.rZone);
-      if (reply < 0) {
-        loser.timeout = this.jiffies + this.toJiffies(1);
-        loser.status |= CtStatus.FIXED_TIMEOUT | CtStatus.NAT_CLASH;
-        this.#add(loser);
-        this.stats.clash_resolve++;
-        return 0;
-      }
-    }
-    this.stats.drop++;
-    this.stats.insert_failed++;
-    if (this.host.wantsNotes) {
-      this.host.note(
-        packet.frame,
-        `${this.host.label}: lost the race to confirm this flow: another packet of it was confirmed first, towards another endpoint (insert_failed ${this.stats.insert_failed})`,
-      );
-    }
-    return DropReason.CONNTRACK_CLASH;
   }
 
   /** Says why a packet has no connection; @internal for the trackers. */
@@ -381,9 +321,9 @@ export class Conntrack {
    * @returns entry number * 2 + direction (see entry()), -1 when there is none
    */
   lookup(source: number, destination: number, ports: number, protocol: number, zone: number): number {
-    const value = this.#table.get(source, destination, ports, (zone << 8) | protocol);
+    const value = this.#table.get(source, destination, ports, protocol, zone);
     if (value < 0) return -1;
-    const ct = this.#entries[value >> 1]!;
+    const ct = this.#table.entry(value);
     if (this.isExpired(ct)) {
       this.kill(ct, false);
       return -1;
@@ -393,14 +333,14 @@ export class Conntrack {
 
   /** The entry that lookup() found. */
   entry(value: number): NfConn {
-    return this.#entries[value >> 1]!;
+    return this.#table.entry(value);
   }
 
   /** nf_conntrack_tuple_taken(): another connection answers to this reply tuple. */
   isTaken(ct: NfConn, source: number, destination: number, ports: number): boolean {
     const value = this.lookup(source, destination, ports, ct.proto, ct.oZone);
     if (value < 0) return false;
-    const other = this.#entries[value >> 1]!;
+    const other = this.#table.entry(value);
     if (other === ct) return false;
     // The same flow twice (a race): settled when it is confirmed.
     return !(
@@ -414,21 +354,7 @@ export class Conntrack {
 
   /** nf_conntrack_alter_reply(): answers will look like this; only before it is confirmed, or for IPVS. */
   alterReply(ct: NfConn, source: number, sourcePort: number, destination: number, destinationPort: number): void {
-    const listed = ct.slot >= 0;
-    if (listed) this.#table.delete(ct.rSrc, ct.rDst, (ct.rSport << 16) | ct.rDport, (ct.rZone << 8) | ct.proto);
-    ct.rSrc = source;
-    ct.rSport = sourcePort;
-    ct.rDst = destination;
-    ct.rDport = destinationPort;
-    if (listed) {
-      this.#table.set(
-        source,
-        destination,
-        (sourcePort << 16) | destinationPort,
-        (ct.rZone << 8) | ct.proto,
-        ct.slot * 2 + 1,
-      );
-    }
+    this.#table.alterReply(ct, source, sourcePort, destination, destinationPort);
   }
 
   isExpired(ct: NfConn): boolean {
@@ -469,22 +395,8 @@ export class Conntrack {
   kill(ct: NfConn, byUser: boolean): boolean {
     if (ct.dying) return false;
     ct.status |= CtStatus.DYING;
-    if (ct.slot >= 0) {
-      if ((ct.status & CtStatus.NAT_CLASH) === 0) {
-        this.#table.delete(ct.oSrc, ct.oDst, (ct.oSport << 16) | ct.oDport, (ct.oZone << 8) | ct.proto);
-      }
-      this.#table.delete(ct.rSrc, ct.rDst, (ct.rSport << 16) | ct.rDport, (ct.rZone << 8) | ct.proto);
-      this.#entries[ct.slot] = null;
-      this.#free.push(ct.slot);
-      ct.slot = -1;
-      if (ct.previous === null) this.#first = ct.next;
-      else ct.previous.next = ct.next;
-      if (ct.next === null) this.#last = ct.previous;
-      else ct.next.previous = ct.previous;
-      ct.previous = null;
-      ct.next = null;
-      this.#count--;
-      if (ct.eventful) for (const listener of [...this.#listeners]) listener(CtMessage.DESTROY, ct, byUser);
+    if (this.#table.remove(ct) && ct.eventful) {
+      for (const listener of [...this.#listeners]) listener(CtMessage.DESTROY, ct, byUser);
     }
     this.sources.remove(ct);
     return true;
@@ -500,22 +412,16 @@ export class Conntrack {
   /** What ctnetlink dumps: live entries, oldest first; expired ones go. */
   list(): NfConn[] {
     const out: NfConn[] = [];
-    for (let ct = this.#first; ct !== null; ) {
-      const next: NfConn | null = ct.next;
+    for (const ct of this.#table.entries()) {
       if (this.isExpired(ct)) this.kill(ct, false);
       else if ((ct.status & CtStatus.NAT_CLASH) === 0) out.push(ct);
-      ct = next;
     }
     return out;
   }
 
   /** @internal all entries, expired ones too, for the collector */
-  *entries(): IterableIterator<NfConn> {
-    for (let ct = this.#first; ct !== null; ) {
-      const next: NfConn | null = ct.next;
-      yield ct;
-      ct = next;
-    }
+  entries(): IterableIterator<NfConn> {
+    return this.#table.entries();
   }
 
   // -- events ----------------------------------------------------------------------------------------------------
@@ -537,19 +443,4 @@ export class Conntrack {
     const message = (events & (CtEvent.NEW | CtEvent.RELATED)) !== 0 ? CtMessage.NEW : CtMessage.UPDATE;
     for (const listener of [...this.#listeners]) listener(message, ct, false);
   }
-}
-
-function sameTuples(a: NfConn, b: NfConn): boolean {
-  return (
-    a.oSrc === b.oSrc &&
-    a.oDst === b.oDst &&
-    a.oSport === b.oSport &&
-    a.oDport === b.oDport &&
-    a.rSrc === b.rSrc &&
-    a.rDst === b.rDst &&
-    a.rSport === b.rSport &&
-    a.rDport === b.rDport &&
-    a.oZone === b.oZone &&
-    a.rZone === b.rZone
-  );
 }

@@ -10,7 +10,7 @@ import type { DropReason } from '../base/drop-reason.ts';
 import * as ipv4 from '../wire/ipv4.ts';
 import type { Conntrack } from './conntrack.ts';
 import { hasPorts } from './conntrack-protocol.ts';
-import { TcpConntrack } from './conntrack-tcp.ts';
+import { TcpConntrack } from './conntrack-tcp-state.ts';
 import { jhash2 } from './jhash.ts';
 import { type NatRange, NatRangeFlag, natRange } from './nat-range.ts';
 import { CtDir, CtStatus, type NfConn } from './nf-conn.ts';

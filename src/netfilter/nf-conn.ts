@@ -11,7 +11,7 @@ import type { Ipv4 } from '../addr/ipv4.ts';
 import * as frames from '../link/frame.ts';
 import { type Frame, resetCt } from '../link/frame.ts';
 import type { Conntrack } from './conntrack.ts';
-import type { TcpTrack } from './conntrack-tcp.ts';
+import type { TcpTrack } from './conntrack-tcp-state.ts';
 
 const { frameCt, frameCtInfo } = frames;
 

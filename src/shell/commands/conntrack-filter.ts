@@ -2,7 +2,7 @@
 
 import { type Ipv4, maskIpv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { hasPorts } from '../../netfilter/conntrack-protocol.ts';
-import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp.ts';
+import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp-state.ts';
 import { CtStatus, type NfConn } from '../../netfilter/nf-conn.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 import { PROTOCOLS } from './conntrack-format.ts';

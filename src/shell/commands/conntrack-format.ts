@@ -3,7 +3,7 @@
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
 import { CtMessage } from '../../netfilter/conntrack-event.ts';
 import { DCCP, GRE, hasPorts, SCTP, UDPLITE } from '../../netfilter/conntrack-protocol.ts';
-import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp.ts';
+import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp-state.ts';
 import { CtStatus, type NfConn } from '../../netfilter/nf-conn.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
