@@ -28,6 +28,7 @@ export function checkServices(draft: Draft, nodes: readonly PlannedNode[], findi
   const check = new ServiceCheck(draft, nodes, findings);
   if (!hasServices(draft)) return [];
   check.prefixes();
+  check.settings();
   const labels = [KUBERNETES];
   if (draft.cluster.dns !== undefined) labels.push(`${DNS_NAMESPACE}/${DNS_SERVICE}`);
   draft.services.forEach((service) => {
@@ -68,6 +69,16 @@ class ServiceCheck {
     this.#draft = draft;
     this.#nodes = nodes;
     this.#findings = findings;
+  }
+
+  /** Settings of kube-proxy that mean nothing in its mode: taken, and told. */
+  settings(): void {
+    const proxy = this.#draft.cluster.kubeProxy;
+    if (proxy === undefined || proxy.mode === 'iptables') return;
+    for (const bug of proxy.bugs) {
+      if (bug === 'stale-udp-conntrack' && proxy.mode !== 'none') continue;
+      this.#findings.warnings.push(`kubeProxy.bugs: ${bug} means nothing in the mode ${proxy.mode}`);
+    }
   }
 
   /** serviceCIDR apart from pods and nodes, and wide enough. */

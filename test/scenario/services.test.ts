@@ -138,6 +138,16 @@ describe('a Service that may surprise', () => {
     expect(scenario!.warnings).toEqual(['the selector of the Service web picks no pod: it begins without endpoints']);
   });
 
+  it('a mistake of kube-proxy that its mode cannot make is taken with a warning', () => {
+    const proxy = (settings: string): string =>
+      service('ports: [{port: 80}]').replace('{nodes: 2}', `{nodes: 2, kubeProxy: {${settings}}}`);
+    const warnings = (settings: string) => loadScenario(proxy(settings), 'x').scenario!.warnings;
+    expect(warnings('mode: ipvs, bugs: [forward-invalid, stale-udp-conntrack]')).toEqual([
+      'kubeProxy.bugs: forward-invalid means nothing in the mode ipvs',
+    ]);
+    expect(warnings('bugs: [forward-invalid]')).toEqual([]);
+  });
+
   it('without any there is no service network, with kubeProxy none there is one that nobody serves', () => {
     const load = (text: string) => loadScenario(text, 'x').scenario!.cluster.services;
     expect(load(`${HEAD}steps: [{wait: 1s}]\n`)).toBeNull();
