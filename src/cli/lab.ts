@@ -12,9 +12,10 @@ A script sees an emulated Linux machine with network namespaces, in virtual time
 ping and others over the emulated kernel, and the usual text tools. Nothing of this machine can be read from it but the
 script itself, and nothing is written but captures under --out.
 
-Commands: ip, bridge, brctl, arp, sysctl, ethtool, ifconfig, route, netstat, nstat, ping, arping, traceroute,
-tracepath, nc, bash with its builtins, sleep, timeout, kill, and text tools from awk to xargs; \`help\` in a script lists
-them all. A command that is not emulated says so.
+Commands: ip, bridge, brctl, arp, sysctl, ethtool, ifconfig, route, netstat, nstat, ss, iptables, ipset, conntrack, ipvsadm,
+nft, ping, arping, traceroute, tracepath, nc, socat, curl, wget, iperf3, nginx, python3 -m http.server, dig, nslookup, bash
+with its builtins, sleep, timeout, kill, and text tools from awk to xargs; \`help\` in a script lists them all. A command
+that is not emulated says so.
 
 A case directory has setup.sh and topology.json; its captures go to <netns>.<ifname>.pcapng.
 
