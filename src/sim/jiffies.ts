@@ -74,15 +74,22 @@ export function schedulingTimeout(now: Ns, delay: Ns): Ns {
 
 /** The buckets that end in one jiffy: per level the newest timer, linked by `next`. */
 interface Tick {
+  jiffy: number;
   readonly heads: (KernelTimer | null)[];
   count: number;
   readonly timer: Timer;
 }
 
+/** Empty ticks kept for reuse: a delayed ACK is armed and cancelled again with every other segment. A choice. */
+const SPARE_TICKS = 64;
+
 /** Jiffy to the buckets that end in it. Entries live only while they hold a timer. */
 class TimerWheel {
   readonly #sim: Sim;
   readonly #ticks = new Map<number, Tick>();
+  readonly #spare: Tick[] = [];
+  /** the one whose timers are being fired: it is no spare before that is over */
+  #expiring: Tick | null = null;
 
   constructor(sim: Sim) {
     this.#sim = sim;
@@ -91,14 +98,10 @@ class TimerWheel {
   enqueue(timer: KernelTimer): void {
     let tick = this.#ticks.get(timer.bucket);
     if (tick === undefined) {
-      const jiffy = timer.bucket;
-      tick = {
-        heads: new Array<KernelTimer | null>(LEVEL_DEPTH).fill(null),
-        count: 0,
-        timer: this.#sim.timer(() => this.#expire(jiffy)),
-      };
-      this.#ticks.set(jiffy, tick);
-      tick.timer.armAt(jiffy * JIFFY);
+      tick = this.#spare.pop() ?? this.#newTick();
+      tick.jiffy = timer.bucket;
+      this.#ticks.set(timer.bucket, tick);
+      tick.timer.armAt(timer.bucket * JIFFY);
     }
     const head = tick.heads[timer.level]!;
     timer.next = head;
@@ -106,6 +109,20 @@ class TimerWheel {
     if (head !== null) head.previous = timer;
     tick.heads[timer.level] = timer;
     tick.count++;
+  }
+
+  #newTick(): Tick {
+    const tick: Tick = {
+      jiffy: 0,
+      heads: new Array<KernelTimer | null>(LEVEL_DEPTH).fill(null),
+      count: 0,
+      timer: this.#sim.timer(() => this.#expire(tick)),
+    };
+    return tick;
+  }
+
+  #keep(tick: Tick): void {
+    if (this.#spare.length < SPARE_TICKS) this.#spare.push(tick);
   }
 
   detach(timer: KernelTimer): void {
@@ -118,18 +135,21 @@ class TimerWheel {
     if (--tick.count === 0) {
       tick.timer.cancel();
       this.#ticks.delete(timer.bucket);
+      if (tick !== this.#expiring) this.#keep(tick);
     }
   }
 
   /** Handlers may arm and cancel freely: what they arm lies in a later jiffy, what they cancel leaves the lists here. */
-  #expire(jiffy: number): void {
-    const tick = this.#ticks.get(jiffy)!;
+  #expire(tick: Tick): void {
+    this.#expiring = tick;
     for (let level = LEVEL_DEPTH - 1; level >= 0; level--) {
       for (let timer = tick.heads[level]!; timer !== null; timer = tick.heads[level]!) {
         timer.cancel();
         timer.fire();
       }
     }
+    this.#expiring = null;
+    this.#keep(tick);
   }
 }
 
