@@ -333,8 +333,8 @@ export class HttpRequestParser extends HttpParser<HttpRequestHead> {
     }
     // RFC 9112 section 6.1: both together are how requests are smuggled.
     if (length !== null) return { status: 400, reason: 'Content-Length with Transfer-Encoding' };
-    if (codings.at(-1) !== 'chunked') return { status: 400, reason: 'body without an end' };
-    if (codings.length > 1) return { status: 501, reason: 'unknown transfer coding' };
+    // RFC 9112 section 6.1: a coding that is not understood.
+    if (codings.length > 1 || codings[0] !== 'chunked') return { status: 501, reason: 'unknown transfer coding' };
     return { head, body: { kind: 'chunked' } };
   }
 }

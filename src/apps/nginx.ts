@@ -119,8 +119,13 @@ export class Nginx extends TcpServer {
       error(400);
       return;
     }
+    // ngx_http_static_handler: POST is refused where there is a file, others everywhere.
+    if (!['GET', 'HEAD', 'POST'].includes(head.method)) {
+      error(405);
+      return;
+    }
     const ok = (type: string, body: Uint8Array, modified: number): void => {
-      if (head.method !== 'GET' && head.method !== 'HEAD') {
+      if (head.method === 'POST') {
         error(405);
         return;
       }

@@ -124,7 +124,7 @@ describe('requests', () => {
       'POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
       400,
     ],
-    ['a transfer coding that does not end', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n', 400],
+    ['a transfer coding that is not known', 'POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n', 501],
     ['a chunk size that is none', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n', 400],
     ['a chunk size beyond all sense', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n', 400],
     ['a chunk longer than its size', 'POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n', 400],
