@@ -11,6 +11,8 @@ const PIECE = 500;
 
 /** Seeds from here on are of the second kind. */
 const LOSSES_FROM = 1000;
+/** Seeds from here on are of the first kind again, but we connect, with time stamps as a rule. */
+const ACTIVE_FROM = 5000;
 /** The peer's distance, ms: so far that the pacing rate makes two segments of each super-segment, however exact the clock. */
 const RTT = 50;
 /** Between two ACKs of a flight, ms. */
@@ -19,7 +21,8 @@ const MSS = 1000;
 
 /** The script of a seed, each event with its absolute time. */
 export function randomScript(seed: number): string {
-  return seed < LOSSES_FROM ? anything(seed) : losses(seed);
+  if (seed >= ACTIVE_FROM) return anything(seed, true);
+  return seed < LOSSES_FROM ? anything(seed, false) : losses(seed);
 }
 
 /**
@@ -123,7 +126,7 @@ function take(have: [number, number][], piece: readonly [number, number], ack: n
   return ack;
 }
 
-function anything(seed: number): string {
+function anything(seed: number, active: boolean): string {
   const rng = new Rng(seed, 'packetdrill');
   const pick = <T>(items: readonly T[]): T => items[rng.below(items.length)]!;
   const sack = rng.below(3) !== 0;
@@ -141,6 +144,20 @@ function anything(seed: number): string {
     '0.030 accept(3, ..., ...) = 4',
     '0.030 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0',
   ];
+  const stamps = active && rng.below(4) !== 0;
+  if (active) {
+    const mss = pick([536, 1000, 1400]);
+    const agreed = `mss ${mss}${stamps ? `,${sack ? 'sackOK' : 'nop,nop'},TS val 1000 ecr 0` : sack ? ',nop,nop,sackOK' : ''}`;
+    const window = pick(['', ',nop,wscale 0', ',nop,wscale 5']);
+    lines.splice(
+      0,
+      lines.length,
+      '0.000 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4',
+      '0.000 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0',
+      '0.000 connect(4, ..., ...) = -1 EINPROGRESS',
+      `0.020 < S. 0:0(0) ack 1 win 20000 <${agreed}${window}>`,
+    );
+  }
   let ms = 30;
   // What the peer believes: its next sequence number; what it has seen of ours, at most.
   let next = 1;
@@ -153,7 +170,11 @@ function anything(seed: number): string {
     const at = (ms / 1000).toFixed(3);
     const window = pick([20_000, 20_000, 20_000, 2000, 100, 0, 65_535]);
     const say = (flags: string, from: number, length: number, ack: number, more = ''): void => {
-      lines.push(`${at} < ${flags} ${from}:${from + length}(${length}) ack ${ack} win ${window}${more}`);
+      const value = 1000 + ms + (rng.below(12) === 0 ? pick([-500, 1, 100_000]) : 0);
+      const stamp = stamps && rng.below(20) !== 0 ? `nop,nop,TS val ${value} ecr 0` : '';
+      const options = [stamp, more].filter((o) => o !== '').join(',');
+      const shown = options === '' ? '' : ` <${options}>`;
+      lines.push(`${at} < ${flags} ${from}:${from + length}(${length}) ack ${ack} win ${window}${shown}`);
     };
     const kind = rng.below(20);
     if (kind < 4 && !closed) {
@@ -181,7 +202,7 @@ function anything(seed: number): string {
       if (sack && left > 1000 && rng.below(2) === 0) {
         const hole = acked + pick([500, 1000]);
         const end = Math.min(written + 1, hole + pick([500, 1000, 2000]));
-        say('.', next, 0, ack, end > hole ? ` <nop,nop,sack ${hole}:${end}>` : '');
+        say('.', next, 0, ack, end > hole ? `nop,nop,sack ${hole}:${end}` : '');
       } else say('.', next, 0, ack);
     } else if (kind === 16 && rng.below(2) === 0) say(pick(['R', 'R.']), next + pick([0, 1, 1000, 70_000]), 0, acked);
     else if (kind === 17 && rng.below(2) === 0)

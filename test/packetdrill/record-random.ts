@@ -7,7 +7,7 @@ import { parseScript } from './parser.ts';
 import { randomScript } from './random-script.ts';
 import { Recorder } from './recorder.ts';
 
-const FILE = `${import.meta.dirname}/random-recordings.txt`;
+const FILE = process.env.RECORDINGS ?? `${import.meta.dirname}/random-recordings.txt`;
 const WORKERS = 4;
 const LINGER_MS = 60;
 const PATIENCE_MS = 10_000;
