@@ -19,7 +19,8 @@ export class ByteRing {
     while (size < span) size *= 2;
     const grown = new Uint8Array(size);
     const old = this.bytes;
-    const n = (kept - from) >>> 0;
+    // A FIN takes a sequence number and no byte: what is kept may reach beyond what was ever stored.
+    const n = Math.min((kept - from) >>> 0, old.length);
     if (n > 0) {
       let s = from;
       for (let left = n; left > 0; ) {

@@ -248,6 +248,11 @@ export class TcpTable {
     if (set.size === 0) this.#ports.delete(holder.localPort);
   }
 
+  /** Local ports that somebody holds. */
+  get portsInUse(): number {
+    return this.#ports.size;
+  }
+
   takePort(sk: TcpSock): void {
     if (sk.holdsPort) return;
     sk.holdsPort = true;
