@@ -86,6 +86,7 @@ const TABLE = [
   ['CONNTRACK_CLASH', 'another packet of the same flow was confirmed first (insert_failed)'],
   ['NAT_ICMP_INVALID', 'an ICMP error that NAT cannot carry over'],
   ['NAT_DEVICE_CHANGED', 'masqueraded to the address of another device than it leaves by'],
+  ['NAT_TOO_SHORT', 'NAT has to rewrite a transport header that is cut short'],
 ] as const;
 
 export type DropReasonName = (typeof TABLE)[number][0];

@@ -50,38 +50,40 @@ export function natHook(packet: Packet, rules: NatRules): DropReason | typeof HO
       if (verdict !== 0) return verdict;
       if (!natInitialized(ct, manip)) natNullBinding(ct, manip);
       if (ct.conntrack.host.wantsNotes) noteMapping(packet, ct, manip);
+      return rewrite(packet, ct, info, manip);
     }
-  } else if (
+  }
+  if (
     hook === Hook.POST_ROUTING &&
     ct.masqIndex !== 0 &&
     ct.masqIndex !== packet.outDevice &&
     ctDirection(info) === CtDir.ORIGINAL
   ) {
-    // nf_nat_oif_changed(): masqueraded to the address of a device that it no longer leaves by.
+    // nf_nat_oif_changed(): masqueraded to the address of a device that it no longer leaves by, answered or not.
     ct.conntrack.account(ct, packet, info);
     ct.conntrack.kill(ct, false);
     return DropReason.NAT_DEVICE_CHANGED;
   }
-  rewrite(packet, ct, info, manip);
-  return 0;
+  return rewrite(packet, ct, info, manip);
 }
 
-/** nf_nat_packet() */
-function rewrite(packet: Packet, ct: NfConn, info: CtInfo, manip: NatManip): void {
+/** nf_nat_packet(): what cannot be rewritten is dropped, it would go out with the address that NAT hides. */
+function rewrite(packet: Packet, ct: NfConn, info: CtInfo, manip: NatManip): DropReason {
   const reply = ctDirection(info) === CtDir.REPLY;
   const source = (manip === NatManip.SOURCE) !== reply;
-  if ((ct.status & (source ? CtStatus.SRC_NAT : CtStatus.DST_NAT)) === 0) return;
+  if ((ct.status & (source ? CtStatus.SRC_NAT : CtStatus.DST_NAT)) === 0) return 0;
   // The packet becomes the answer turned round, as its other end knows it.
   if (manip === NatManip.SOURCE) {
     const address = reply ? ct.oDst : ct.rDst;
     const port = ct.proto === IpProtocol.ICMP ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oDport : ct.rDport;
-    mangle(packet.at, packet.end, true, address, port, unfinished(packet, ct));
+    if (!mangle(packet.at, packet.end, true, address, port, unfinished(packet, ct))) return DropReason.NAT_TOO_SHORT;
   } else {
     const address = reply ? ct.oSrc : ct.rSrc;
     const port = ct.proto === IpProtocol.ICMP ? (reply ? ct.oSport : ct.rSport) : reply ? ct.oSport : ct.rSport;
-    mangle(packet.at, packet.end, false, address, port, unfinished(packet, ct));
+    if (!mangle(packet.at, packet.end, false, address, port, unfinished(packet, ct))) return DropReason.NAT_TOO_SHORT;
   }
   packet.reload();
+  return 0;
 }
 
 /** The bug nat-tunnel-udp-checksum strikes: the checksum is left as it was. */

@@ -8,7 +8,7 @@ import { CtMessage } from '../../src/netfilter/conntrack-event.ts';
 import { NS_PER_MS, NS_PER_S } from '../../src/sim/sim.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { ip } from '../stack/net.ts';
-import { datagram, icmp, Router, segment } from './router.ts';
+import { datagram, icmp, packet, Router, segment } from './router.ts';
 
 const A = '10.1.0.2';
 const B = '10.2.0.2';
@@ -184,6 +184,30 @@ describe('masqueraded connections', () => {
     r.netns.removeAddress(idev, idev.addresses[0]!);
     expect(r.list()).toHaveLength(1);
     expect(r.list()[0]).toContain('sport=5000');
+  });
+});
+
+describe('masqueraded packets', () => {
+  const rules = '*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n';
+
+  // nf_nat_oif_changed() does not ask whether an answer has come.
+  it('of a flow that nobody answered end it when they leave by another device; the next one is masqueraded anew', () => {
+    const r = router(rules);
+    const far = '10.2.0.5';
+    r.give('a', datagram(A, 4000, far, 53));
+    expect(r.list()[0]).toContain('dst=10.2.0.1 ');
+    r.netns.addAddress(r.netns.inDevice(r.netns.device('a')!), { local: ip('10.2.0.6'), length: 30 });
+    expect(r.round([['a', datagram(A, 4000, far, 53)]])).toEqual({ out: [], list: [] });
+    r.give('a', datagram(A, 4000, far, 53));
+    expect(r.list()[0]).toContain('dst=10.2.0.6 ');
+  });
+
+  it('are dropped when their ports can be tracked and not rewritten: SCTP of four bytes', () => {
+    const r = router(rules);
+    const cut = packet({ source: A, destination: B, protocol: 132 }, Uint8Array.of(1, 2, 3, 4));
+    expect(r.round([['a', cut]])).toEqual({ out: [], list: [] });
+    const whole = packet({ source: A, destination: B, protocol: 132 }, new Uint8Array(12).fill(1));
+    expect(r.round([['a', whole]]).out).toHaveLength(1);
   });
 });
 
