@@ -138,6 +138,22 @@ describe('time', () => {
     expect(b.counts('FORWARD')).toEqual([4, 3]);
   });
 
+  // htable_create(): the table takes at least as many entries as it has buckets.
+  it('gives the places of quiet sources in a full hashlimit table to new ones, once the collector has come by', () => {
+    const b = new Bench(
+      filter(
+        '-A FORWARD -m hashlimit --hashlimit-upto 100/sec --hashlimit-mode srcip --hashlimit-name a --hashlimit-htable-size 3 --hashlimit-htable-max 2 --hashlimit-htable-expire 5000 -j ACCEPT',
+      ),
+    );
+    const verdicts = (first: number): number[] =>
+      [0, 1, 2, 3].map((i) => b.send({ source: `10.0.0.${first + i}` }).verdict);
+    expect(verdicts(10)).toEqual([0, 0, 0, DropReason.NETFILTER_DROP]);
+    b.pass(4.5);
+    expect(verdicts(20)).toEqual(new Array(4).fill(DropReason.NETFILTER_DROP));
+    b.pass(1);
+    expect(verdicts(30)).toEqual([0, 0, 0, DropReason.NETFILTER_DROP]);
+  });
+
   it('forgets in recent what is older than --seconds, and reaps it', () => {
     const b = new Bench(
       filter(
@@ -203,6 +219,32 @@ describe('time', () => {
     b.send({ source: '10.0.0.3' });
     expect(b.counts('FORWARD')).toEqual([3]);
     expect(ipset('test s 10.0.0.1')).toBe(1);
+  });
+});
+
+describe('sets that packets fill', () => {
+  it('have room again when elements have gone, and hold networks where they have a netmask', () => {
+    const b = new Bench(filter());
+    const out: string[] = [];
+    const io = { name: 'ipset', out: (text: string) => out.push(text), err: () => {} };
+    const ipset = (line: string): number => runIpset(b.tables.sets, line.split(' '), io, { input: () => '' });
+    expect(ipset('create t hash:ip,port timeout 5 maxelem 2')).toBe(0);
+    expect(ipset('create n hash:ip netmask 24')).toBe(0);
+    expect(
+      b.tables.restore(filter('-A FORWARD -j SET --add-set t src,dst', '-A FORWARD -j SET --add-set n src'), {}),
+    ).toBe(null);
+    const members = (name: string): string[] => {
+      out.length = 0;
+      ipset(`list ${name}`);
+      return out.join('').split('Members:\n')[1]!.trim().split('\n');
+    };
+    for (const source of ['10.0.1.1', '10.0.2.2', '10.0.1.3']) b.send({ source });
+    expect(members('t')).toEqual(['10.0.1.1,udp:80 timeout 5', '10.0.2.2,udp:80 timeout 5']);
+    expect(members('n')).toEqual(['10.0.1.0', '10.0.2.0']);
+    b.pass(5.1);
+    // The same element anew, and another in the place of one whose time is over.
+    for (const source of ['10.0.1.1', '10.0.3.3', '10.0.4.4']) b.send({ source });
+    expect(members('t')).toEqual(['10.0.1.1,udp:80 timeout 5', '10.0.3.3,udp:80 timeout 5']);
   });
 });
 

@@ -7,15 +7,17 @@
 // Limits: maxelem elements; timeouts are looked at when an element is met, not by a timer.
 
 import { type Ipv4, maskIpv4 } from '../../addr/ipv4.ts';
-import { MISSING, PairTable } from '../../base/int-table.ts';
 import * as frames from '../../link/frame.ts';
 import type { Ns, Sim } from '../../sim/sim.ts';
 import type { Packet } from '../packet.ts';
+import { TupleTable } from '../tuple-table.ts';
 import type { SetSlot } from './ip-sets.ts';
 import type { SetType } from './set-type.ts';
 
 const { view } = frames;
 const ICMP = 1;
+/** What TupleTable.get() says of a key that it does not have. */
+const MISSING = -1;
 
 export interface Element {
   address: Ipv4;
@@ -58,11 +60,8 @@ interface Bucket {
   readonly secondLength: number;
   readonly mask: Ipv4;
   readonly secondMask: Ipv4;
-  /** address, protocol << 16 | port -> number of the pair */
-  readonly pairs: PairTable;
-  /** number of the pair, second address -> index of the element */
-  readonly elements: PairTable;
-  count: number;
+  /** address, second address, protocol << 16 | port -> index of the element */
+  readonly elements: TupleTable;
 }
 
 export const AddResult = { ADDED: 0, EXISTS: 1, FULL: 2 } as const;
@@ -76,8 +75,9 @@ export class IpSet {
   readonly #free: number[] = [];
   /** longest prefixes first */
   #buckets: Bucket[] = [];
-  #pairCount = 0;
   #count = 0;
+  /** no element goes before this, ns; 0: none has a time */
+  #earliest: Ns = 0;
 
   constructor(type: SetType, options: SetOptions, sim: Sim) {
     this.type = type;
@@ -105,41 +105,30 @@ export class IpSet {
   }
 
   add(e: Element, replace: boolean): AddResult {
-    this.#expire();
-    const old = this.element(e);
-    if (old !== null) {
-      if (!replace) return AddResult.EXISTS;
-      this.remove(old);
+    const before = this.#indexOf(e);
+    if (before !== MISSING) {
+      if (this.#alive(before) !== null && !replace) return AddResult.EXISTS;
+      this.remove(e);
     }
     const most = this.type.parts[0] === 'set' ? this.options.size : this.options.maxElements;
+    if (this.#count >= most) this.#expire();
     if (this.#count >= most) return AddResult.FULL;
     const index = this.#free.pop() ?? this.#elements.length;
     this.#elements[index] = e;
     arrivals.set(e, ++arrival);
     this.#count++;
-    const bucket = this.#bucketFor(e);
-    bucket.count++;
-    const key = portKey(e);
-    let pair = bucket.pairs.get(e.address, key);
-    if (pair === MISSING) {
-      pair = this.#pairCount++;
-      bucket.pairs.set(e.address, key, pair);
-    }
-    bucket.elements.set(pair, secondKey(e), index);
+    if (e.expiresAt !== 0 && (this.#earliest === 0 || e.expiresAt < this.#earliest)) this.#earliest = e.expiresAt;
+    this.#bucketFor(e).elements.set(e.address, secondKey(e), portKey(e), 0, index);
     return AddResult.ADDED;
   }
 
   /** @returns false when it was not there */
   remove(e: Element): boolean {
     const bucket = this.#findBucket(e);
-    if (bucket === null) return false;
-    const pair = bucket.pairs.get(e.address, portKey(e));
-    if (pair === MISSING) return false;
-    const index = bucket.elements.get(pair, secondKey(e));
-    if (index === MISSING) return false;
-    bucket.elements.delete(pair, secondKey(e));
-    bucket.count--;
-    if (bucket.count === 0) this.#buckets = this.#buckets.filter((b) => b !== bucket);
+    const index = this.#indexOf(e);
+    if (bucket === null || index === MISSING) return false;
+    bucket.elements.delete(e.address, secondKey(e), portKey(e), 0);
+    if (bucket.elements.size === 0) this.#buckets = this.#buckets.filter((b) => b !== bucket);
     this.#elements[index] = null;
     this.#free.push(index);
     this.#count--;
@@ -150,8 +139,8 @@ export class IpSet {
     this.#elements.length = 0;
     this.#free.length = 0;
     this.#buckets = [];
-    this.#pairCount = 0;
     this.#count = 0;
+    this.#earliest = 0;
   }
 
   /**
@@ -181,9 +170,7 @@ export class IpSet {
     }
     for (let i = 0; i < this.#buckets.length; i++) {
       const bucket = this.#buckets[i]!;
-      const pair = bucket.pairs.get(address & bucket.mask, key);
-      if (pair === MISSING) continue;
-      const index = bucket.elements.get(pair, second & bucket.secondMask);
+      const index = bucket.elements.get(address & bucket.mask, second & bucket.secondMask, key, 0);
       if (index === MISSING) continue;
       const found = this.#alive(index);
       if (found !== null) return found;
@@ -206,17 +193,18 @@ export class IpSet {
   }
 
   #expire(): void {
-    if (this.options.timeout < 0) return;
+    const { now } = this.#sim;
+    if (this.#earliest === 0 || now < this.#earliest) return;
+    this.#earliest = 0;
     for (const e of [...this.#elements]) {
-      if (e !== null && e.expiresAt !== 0 && e.expiresAt <= this.#sim.now) this.remove(e);
+      if (e === null || e.expiresAt === 0) continue;
+      if (e.expiresAt <= now) this.remove(e);
+      else if (this.#earliest === 0 || e.expiresAt < this.#earliest) this.#earliest = e.expiresAt;
     }
   }
 
   #indexOf(e: Element): number {
-    const bucket = this.#findBucket(e);
-    if (bucket === null) return MISSING;
-    const pair = bucket.pairs.get(e.address, portKey(e));
-    return pair === MISSING ? MISSING : bucket.elements.get(pair, secondKey(e));
+    return this.#findBucket(e)?.elements.get(e.address, secondKey(e), portKey(e), 0) ?? MISSING;
   }
 
   #findBucket(e: Element): Bucket | null {
@@ -231,9 +219,7 @@ export class IpSet {
       secondLength: e.secondLength,
       mask: maskIpv4(e.length),
       secondMask: maskIpv4(e.secondLength),
-      pairs: new PairTable(),
-      elements: new PairTable(),
-      count: 0,
+      elements: new TupleTable(),
     };
     this.#buckets = [...this.#buckets, bucket].toSorted(
       (a, b) => b.length - a.length || b.secondLength - a.secondLength,

@@ -2,12 +2,12 @@
 // port. Rules of one name share a table. Rates of packets only; its options count in the units of the kernel.
 
 import { maskIpv4 } from '../../addr/ipv4.ts';
-import { MISSING, PairTable } from '../../base/int-table.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import type { CompileContext, SharedTables } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
 import type { Match, MatchType, Test } from '../match.ts';
 import { uintOption } from '../option-text.ts';
+import { TupleTable } from '../tuple-table.ts';
 import { parseRate, type Rate, rateText } from './rate.ts';
 
 const MODES = ['srcip', 'srcport', 'dstip', 'dstport'] as const;
@@ -18,35 +18,61 @@ const BURST_DEFAULT = 5;
 const WITH_PORTS: readonly number[] = [6, 17, 33, 132, 136];
 /** htable-expire, ms */
 const EXPIRE_DEFAULT = 10_000;
-/** Choice where no --hashlimit-htable-max is given: the kernel takes 8 entries per bucket of a table sized by memory. */
-const ENTRIES_MAX = 65_536;
+/** XT_HASHLIMIT_GCINTERVAL, ms */
+const GC_DEFAULT = 1_000;
+/** htable_create(): buckets of the hash table where none are asked for and the machine has more than 1 GB. */
+const SIZE_DEFAULT = 8_192;
+/** htable_create(): entries for each bucket where no --hashlimit-htable-max is given */
+const ENTRIES_PER_SIZE = 8;
+const NS_PER_MS = NS_PER_S / 1_000;
+/** What TupleTable.get() says of a key that it does not have. */
+const MISSING = -1;
 
-/** Buckets by address pair and port pair: numbers only, a table per name. */
+/** The buckets of one name, by addresses and ports. Limit: --hashlimit-htable-max. Ageing: collect(). */
 class BucketTable {
-  readonly #pairs = new PairTable();
-  readonly #buckets = new PairTable();
-  #pairCount = 0;
-  /** ns of rate in each bucket, and when that was */
+  readonly #index = new TupleTable();
+  readonly #free: number[] = [];
+  readonly #sources: number[] = [];
+  readonly #destinations: number[] = [];
+  readonly #ports: number[] = [];
+  /** ns of rate in each bucket, and when that was; -1: not in use */
   readonly tokens: number[] = [];
   readonly last: number[] = [];
+  /** when it was made, ns; -1 before the first packet rule is compiled */
+  madeAt = -1;
+  #collectedAt = -1;
+
+  get size(): number {
+    return this.#index.size;
+  }
 
   /** @returns the bucket's number, -1 when there is none */
   find(source: number, destination: number, ports: number): number {
-    const pair = this.#pairs.get(source, destination);
-    return pair === MISSING ? MISSING : this.#buckets.get(pair, ports);
+    return this.#index.get(source, destination, ports, 0);
   }
 
   add(source: number, destination: number, ports: number, tokens: number, now: number): number {
-    let pair = this.#pairs.get(source, destination);
-    if (pair === MISSING) {
-      pair = this.#pairCount++;
-      this.#pairs.set(source, destination, pair);
-    }
-    const bucket = this.tokens.length;
-    this.#buckets.set(pair, ports, bucket);
-    this.tokens.push(tokens);
-    this.last.push(now);
+    const bucket = this.#free.pop() ?? this.tokens.length;
+    this.#index.set(source, destination, ports, 0, bucket);
+    this.#sources[bucket] = source;
+    this.#destinations[bucket] = destination;
+    this.#ports[bucket] = ports;
+    this.tokens[bucket] = tokens;
+    this.last[bucket] = now;
     return bucket;
+  }
+
+  /** htable_gc(), as of its last visit: what had been quiet for `expire` ns by then goes. */
+  collect(visit: number, expire: number): void {
+    if (visit <= this.#collectedAt) return;
+    this.#collectedAt = visit;
+    for (let i = 0; i < this.last.length; i++) {
+      const at = this.last[i]!;
+      if (at < 0 || at + expire > visit) continue;
+      this.#index.delete(this.#sources[i]!, this.#destinations[i]!, this.#ports[i]!, 0);
+      this.last[i] = -1;
+      this.#free.push(i);
+    }
   }
 }
 
@@ -151,9 +177,13 @@ class HashlimitMatch implements Match {
     const rate = this.#rate!;
     const cost = (rate.unit * NS_PER_S) / rate.packets;
     const most = cost * this.#burst;
-    const limit = this.#max === 0 ? ENTRIES_MAX : this.#max;
-    const expireNs = this.#expire * 1_000_000;
+    const size = this.#size === 0 ? SIZE_DEFAULT : this.#size;
+    const limit = this.#max === 0 ? ENTRIES_PER_SIZE * size : Math.max(this.#max, size);
+    const expire = this.#expire * NS_PER_MS;
+    const interval = (this.#gc === 0 ? GC_DEFAULT : this.#gc) * NS_PER_MS;
     const buckets = this.#claimed(context.shared);
+    if (buckets.madeAt < 0) buckets.madeAt = sim.now;
+    const { madeAt } = buckets;
     const sourceMask = this.#modes.includes('srcip') ? maskIpv4(this.#sourceLength) : 0;
     const destinationMask = this.#modes.includes('dstip') ? maskIpv4(this.#destinationLength) : 0;
     const bySourcePort = this.#modes.includes('srcport');
@@ -172,18 +202,21 @@ class HashlimitMatch implements Match {
         ports = (bySourcePort ? packet.rawSourcePort << 16 : 0) | (byPort ? packet.rawDestinationPort : 0);
       }
       const { now } = sim;
+      // The collector's last visit.
+      const visit = now - ((now - madeAt) % interval);
       let bucket = buckets.find(source, destination, ports);
       if (bucket === MISSING) {
+        if (buckets.size >= limit) buckets.collect(visit, expire);
         // dsthash_alloc_init(): a full table drops the packet.
-        if (buckets.tokens.length >= limit) {
+        if (buckets.size >= limit) {
           packet.hotDrop = true;
           return false;
         }
         bucket = buckets.add(source, destination, ports, most, now);
       }
-      const quiet = now - buckets.last[bucket]!;
-      // What has expired begins anew, full; its place in the table is kept.
-      let tokens = quiet > expireNs ? most : Math.min(most, buckets.tokens[bucket]! + quiet);
+      // What the collector has taken begins anew, full.
+      const last = buckets.last[bucket]!;
+      let tokens = last + expire <= visit ? most : Math.min(most, buckets.tokens[bucket]! + now - last);
       const within = tokens >= cost;
       if (within) tokens -= cost;
       buckets.tokens[bucket] = tokens;

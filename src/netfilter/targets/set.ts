@@ -1,7 +1,7 @@
 // -j SET (extensions/libxt_SET.c, net/netfilter/xt_set.c): puts the packet's addresses and ports into a set, or takes them
 // out.
 
-import type { Ipv4 } from '../../addr/ipv4.ts';
+import { type Ipv4, maskIpv4 } from '../../addr/ipv4.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import type { CompileContext } from '../compile-context.ts';
 import { type OptionValue, RuleError } from '../extension-option.ts';
@@ -95,7 +95,7 @@ function elementOf(p: Packet, set: IpSet, flags: readonly number[]): Element | n
       e.port = port & 0xffff;
       e.protocol = parts.length === 1 ? 0 : port >>> 16;
     } else if (i === 2) e.second = address(i);
-    else e.address = address(i);
+    else e.address = address(i) & maskIpv4(set.options.netmask);
   }
   return e;
 }
