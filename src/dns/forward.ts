@@ -3,12 +3,13 @@
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
-import { DNS_TCP_PREFIX, DnsRcode } from '../wire/dns.ts';
+import { DnsRcode } from '../wire/dns.ts';
 import { type DnsMessage, isDnsFault, parseDnsBytes, writeDns } from '../wire/dns-message.ts';
 import { foldName } from '../wire/dns-name.ts';
 import { framed } from './glibc-send.ts';
 import type { DnsHandler, DnsRequest } from './server.ts';
 import type { StubNetwork, StubTimer, TcpChannel, UdpChannel } from './stub-network.ts';
+import { TcpFraming } from './tcp-framing.ts';
 
 /** defaultTimeout: how long a query is tried in all */
 const DEADLINE: Ns = 5 * NS_PER_S;
@@ -63,7 +64,7 @@ class Attempt {
   #channel: UdpChannel | TcpChannel | null = null;
   #timer: StubTimer | null = null;
   #deadline: StubTimer | null = null;
-  #stream: Uint8Array = new Uint8Array(0);
+  #stream = new TcpFraming();
   #ended = false;
 
   constructor(
@@ -110,7 +111,7 @@ class Attempt {
 
   #try(): void {
     const server = this.#upstreams[this.#next++ % this.#upstreams.length]!;
-    this.#stream = new Uint8Array(0);
+    this.#stream = new TcpFraming();
     this.#timer = this.#network.after(READ_TIMEOUT, () => this.#fail());
     if (this.#request.protocol === 'udp') {
       const opened = this.#network.openUdp(server, {
@@ -135,13 +136,9 @@ class Attempt {
   }
 
   #streamed(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.#stream.length + bytes.length);
-    all.set(this.#stream);
-    all.set(bytes, this.#stream.length);
-    this.#stream = all;
-    if (all.length < DNS_TCP_PREFIX) return;
-    const length = (all[0]! << 8) | all[1]!;
-    if (all.length >= DNS_TCP_PREFIX + length) this.#received(all.slice(DNS_TCP_PREFIX, DNS_TCP_PREFIX + length));
+    const taken = this.#stream.push(bytes);
+    for (const message of taken.messages) this.#received(message);
+    if ('error' in taken) this.#fail();
   }
 
   #received(bytes: Uint8Array): void {

@@ -14,6 +14,7 @@ import { type DnsMessage, dnsQuery, isDnsFault, parseDnsBytes, rcodeOf, writeDns
 import { foldName } from '../wire/dns-name.ts';
 import type { ResolvConf } from './resolv-conf.ts';
 import type { StubNetwork, StubTimer, TcpChannel, UdpChannel } from './stub-network.ts';
+import { TcpFraming } from './tcp-framing.ts';
 
 /** One question and, in the end, its answer. */
 export interface StubQuery {
@@ -74,7 +75,7 @@ export class GlibcSend {
   /** one of two questions has a usable answer (resplen > 1) */
   #good = false;
   #ended = false;
-  #stream: Uint8Array = new Uint8Array(0);
+  #stream = new TcpFraming();
 
   constructor(
     network: StubNetwork,
@@ -301,7 +302,7 @@ export class GlibcSend {
     this.#tcp?.close();
     this.#tcp = null;
     this.#received = this.#queries.map(() => false);
-    this.#stream = new Uint8Array(0);
+    this.#stream = new TcpFraming();
     const fail = (): void => {
       if (this.#ended) return;
       this.#tcp?.close();
@@ -313,7 +314,7 @@ export class GlibcSend {
       open: () => {
         if (this.#tcp?.send(framed(this.#packets)) !== null) fail();
       },
-      data: (bytes) => this.#streamed(bytes),
+      data: (bytes) => this.#streamed(bytes, fail),
       end: fail,
       error: fail,
     });
@@ -321,25 +322,20 @@ export class GlibcSend {
     else this.#tcp = opened;
   }
 
-  #streamed(bytes: Uint8Array): void {
+  #streamed(bytes: Uint8Array, fail: () => void): void {
     if (this.#ended) return;
-    const all = new Uint8Array(this.#stream.length + bytes.length);
-    all.set(this.#stream);
-    all.set(bytes, this.#stream.length);
-    let at = 0;
-    while (all.length - at >= DNS_TCP_PREFIX) {
-      const length = (all[at]! << 8) | all[at + 1]!;
-      if (all.length - at - DNS_TCP_PREFIX < length) break;
-      const message = parseDnsBytes(all.slice(at + DNS_TCP_PREFIX, at + DNS_TCP_PREFIX + length));
-      at += DNS_TCP_PREFIX + length;
+    const taken = this.#stream.push(bytes);
+    for (const raw of taken.messages) {
+      const message = parseDnsBytes(raw);
       if (isDnsFault(message)) continue;
       const index = this.#matching(message);
       if (index < 0) continue;
       this.#answers[index] = message;
       this.#received[index] = true;
     }
-    this.#stream = all.slice(at);
     if (this.#received.every((r) => r)) this.#finish(null);
+    // A message shorter than its header: the connection is closed, and the next server is asked.
+    else if ('error' in taken) fail();
   }
 }
 

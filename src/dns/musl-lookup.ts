@@ -110,6 +110,8 @@ class MuslSend {
   readonly #answers: (DnsMessage | null)[];
   #socket: UdpChannel | null = null;
   readonly #streams: TcpChannel[] = [];
+  /** questions that are asked over TCP now: datagrams count for them no more (alens[i] is -1) */
+  readonly #overStream: boolean[];
   #timers: StubTimer[] = [];
   #servfailRetry = 0;
   #ended = false;
@@ -127,6 +129,7 @@ class MuslSend {
     this.#packets = packets;
     this.#done = done;
     this.#answers = packets.map(() => null);
+    this.#overStream = packets.map(() => false);
   }
 
   start(): void {
@@ -173,7 +176,7 @@ class MuslSend {
     let delay = 0;
     this.#early = [];
     for (const [i, packet] of this.#packets.entries()) {
-      if (this.#answers[i] !== null) continue;
+      if (this.#answers[i] !== null || this.#overStream[i]) continue;
       for (const server of this.#conf.nameservers) {
         if (delay === 0) this.#socket?.send(packet.bytes, server);
         else this.#after(delay, () => this.#socket?.send(packet.bytes, server));
@@ -196,7 +199,7 @@ class MuslSend {
     const message = parseDnsBytes(bytes);
     if (isDnsFault(message)) return;
     const index = this.#packets.findIndex((p) => p.id === message.id);
-    if (index < 0 || this.#answers[index] !== null) return;
+    if (index < 0 || this.#answers[index] !== null || this.#overStream[index]) return;
     const rcode = rcodeOf(message.flags);
     if (rcode === DnsRcode.SERVFAIL && this.#servfailRetry > 0) {
       this.#servfailRetry--;
@@ -224,7 +227,7 @@ class MuslSend {
       open: () => void channel?.send(framed([bytes])),
       data: (data) => {
         const taken = framing.push(data);
-        if (this.#ended || 'error' in taken) return;
+        if (this.#ended) return;
         for (const raw of taken.messages) {
           const message = parseDnsBytes(raw);
           if (!isDnsFault(message) && message.id === id && this.#answers[index] === null) this.#accept(index, message);
@@ -234,6 +237,8 @@ class MuslSend {
       error: () => {},
     });
     const channel = typeof opened === 'string' ? null : opened;
-    if (channel !== null) this.#streams.push(channel);
+    if (channel === null) return;
+    this.#overStream[index] = true;
+    this.#streams.push(channel);
   }
 }

@@ -3,8 +3,10 @@
 
 import { DNS_HEADER, DNS_TCP_PREFIX } from '../wire/dns.ts';
 
-/** What a stream has given: messages in order, or the reason to close it. */
-export type Framed = { readonly messages: readonly Uint8Array[] } | { readonly error: string };
+/** What a stream has given: messages in order, and behind them the reason to close it, if there is one. */
+export type Framed =
+  | { readonly messages: readonly Uint8Array[] }
+  | { readonly messages: readonly Uint8Array[]; readonly error: string };
 
 export class TcpFraming {
   #buffer: Uint8Array = new Uint8Array(0);
@@ -23,7 +25,7 @@ export class TcpFraming {
     let at = 0;
     while (all.length - at >= DNS_TCP_PREFIX) {
       const length = (all[at]! << 8) | all[at + 1]!;
-      if (length < DNS_HEADER) return { error: `a message of ${length} bytes` };
+      if (length < DNS_HEADER) return { messages, error: `a message of ${length} bytes` };
       if (all.length - at - DNS_TCP_PREFIX < length) break;
       messages.push(all.slice(at + DNS_TCP_PREFIX, at + DNS_TCP_PREFIX + length));
       at += DNS_TCP_PREFIX + length;

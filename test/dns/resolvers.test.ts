@@ -234,6 +234,12 @@ describe('musl', () => {
     const { log } = musl(POD, 'x.', (q) => (q.tcp ? YES : { flags: DnsFlag.TC }));
     expect(log).toEqual(['0.0 #1 10.0.0.1 A x.', '0.0 tcp#2 10.0.0.1 A x.']);
   });
+
+  it('opens one stream for a question, however many truncated answers come, and sends no datagram for it again', () => {
+    const { log, result } = musl(TWO, 'x.y.z', (q) => (q.tcp ? 'silent' : { flags: DnsFlag.TC }));
+    expect(log).toEqual(['0.0 #1 10.0.0.1 A x.y.z.', '0.0 #1 10.0.0.2 A x.y.z.', '0.0 tcp#2 10.0.0.1 A x.y.z.']);
+    expect(result.error).toBe('EAI_AGAIN');
+  });
 });
 
 describe('resolv.conf', () => {

@@ -185,13 +185,17 @@ describe('messages in a TCP stream', () => {
     const framing = new TcpFraming();
     const out = [...framed].flatMap((byte) => {
       const taken = framing.push(Uint8Array.of(byte));
-      return 'messages' in taken ? taken.messages : [];
+      return taken.messages;
     });
     expect(out).toEqual([message]);
   });
 
   it('a length of 0 ends the stream; one over what comes waits', () => {
     expect(new TcpFraming().push(Uint8Array.of(0, 0))).toHaveProperty('error');
+    expect(new TcpFraming().push(Uint8Array.from([...framed, 0, 0]))).toMatchObject({
+      messages: [message],
+      error: 'a message of 0 bytes',
+    });
     const framing = new TcpFraming();
     expect(framing.push(Uint8Array.of(0xff, 0xff, 1, 2, 3))).toEqual({ messages: [] });
     expect(framing.waiting).toBe(5);
