@@ -128,6 +128,7 @@ export function tcpFin(sk: TcpSock): void {
     default:
       break;
   }
+  for (const range of sk.ofo) sk.rmemAlloc -= range.truesize;
   sk.ofo.length = 0;
   if (sk.rxOpt.sackOk) {
     sk.rxOpt.numSacks = 0;
@@ -158,7 +159,8 @@ function closeState(sk: TcpSock): boolean {
 /** tcp_shutdown(SEND_SHUTDOWN) */
 export function tcpShutdownSend(sk: TcpSock): void {
   const s = sk.state;
-  if (s === TcpState.ESTABLISHED || s === TcpState.SYN_SENT || s === TcpState.SYN_RECV || s === TcpState.CLOSE_WAIT) {
+  // In SYN-RECV the FIN waits until the connection stands.
+  if (s === TcpState.ESTABLISHED || s === TcpState.SYN_SENT || s === TcpState.CLOSE_WAIT) {
     if (closeState(sk)) {
       tcpMstampRefresh(sk);
       tcpSendFin(sk);

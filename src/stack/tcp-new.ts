@@ -3,16 +3,14 @@
 import type { NetNamespace } from './netns.ts';
 import { PathMtuDiscovery } from './path-mtu-discovery.ts';
 import { TCP_DELACK_MAX } from './tcp-ack-schedule.ts';
+import { INFINITE_SSTHRESH } from './tcp-cong.ts';
 import { tcpAssignCongestionControl } from './tcp-cong-choice.ts';
+import { TCP_INIT_CWND } from './tcp-cwnd-validate.ts';
 import { TCP_MSS_DEFAULT } from './tcp-mss.ts';
 import { DEFAULT_SCALING_RATIO } from './tcp-receive-window.ts';
 import { TcpSock } from './tcp-sock.ts';
 import { tcpTimerHandlers } from './tcp-timer.ts';
 import { jiffiesToUsecs, TCP_TIMEOUT_INIT, tcpRtoMin } from './tcp-xmit-timer.ts';
-
-/** TCP_INIT_CWND (RFC 6928), TCP_INFINITE_SSTHRESH */
-const INIT_CWND = 10;
-const INFINITE_SSTHRESH = 0x7fffffff;
 
 export function newTcpSock(netns: NetNamespace): TcpSock {
   const sk = new TcpSock(netns, tcpTimerHandlers);
@@ -22,7 +20,7 @@ export function newTcpSock(netns: NetNamespace): TcpSock {
   sk.delackMax = TCP_DELACK_MAX;
   sk.mdevUs = jiffiesToUsecs(TCP_TIMEOUT_INIT);
   sk.rttMin.reset(sk.jiffies(), 0xffffffff);
-  sk.sndCwnd = INIT_CWND;
+  sk.sndCwnd = TCP_INIT_CWND;
   sk.appLimited = 0xffffffff;
   sk.rateAppLimited = true;
   sk.sndSsthresh = INFINITE_SSTHRESH;

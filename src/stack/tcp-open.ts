@@ -5,13 +5,16 @@ import type { Ns } from '../sim/sim.ts';
 import { TcpFlag } from '../wire/tcp.ts';
 import type { Errno } from './errno.ts';
 import { DstKind } from './route-cache.ts';
+import { tcpClearTimers } from './tcp-close.ts';
+import { INFINITE_SSTHRESH } from './tcp-cong.ts';
+import { TCP_INIT_CWND } from './tcp-cwnd-validate.ts';
 import { defaultAdvmss, tcpMssClamp, tcpSyncMss } from './tcp-mss.ts';
 import { TIMESTAMPS_LENGTH } from './tcp-out-options.ts';
 import { tcpFullSpace, tcpInitializeRcvMss, tcpSelectInitialWindow } from './tcp-receive-window.ts';
 import { allocSkb } from './tcp-skb.ts';
-import { IcskTime, TcpEcn, type TcpSock, TcpState, tcpMstampRefresh, tcpTimeStampMs } from './tcp-sock.ts';
+import { IcskTime, TcpCaState, TcpEcn, type TcpSock, TcpState, tcpMstampRefresh, tcpTimeStampMs } from './tcp-sock.ts';
 import { skDst, tcpTransmitSkb } from './tcp-transmit.ts';
-import { SKB_OVERHEAD } from './tcp-write-queue.ts';
+import { SKB_OVERHEAD, tcpWriteQueuePurge } from './tcp-write-queue.ts';
 import { TCP_TIMEOUT_INIT, tcpResetXmitTimer } from './tcp-xmit-timer.ts';
 import { routeErrno } from './udp-socket.ts';
 
@@ -44,12 +47,10 @@ export function tcpConnect(sk: TcpSock, remote: Ipv4, port: number): Errno | nul
       return 'EADDRNOTAVAIL';
     }
     sk.localPort = own;
-    tcp.takePort(sk);
-  } else {
-    const taken = tcp.checkEstablished(sk, remote, port);
-    if (taken !== null) return taken;
-    tcp.takePort(sk);
   }
+  const taken = tcp.checkEstablished(sk, remote, port);
+  if (taken !== null) return taken;
+  tcp.takePort(sk);
   sk.remoteAddress = remote;
   sk.remotePort = port;
   sk.dst = dst;
@@ -65,6 +66,36 @@ export function tcpConnect(sk: TcpSock, remote: Ipv4, port: number): Errno | nul
   sendSyn(sk);
   sk.ownedUntil = sk.now + OWNED_BY_CONNECT;
   return null;
+}
+
+/** tcp_disconnect of what never stood: nothing of the attempt remains but what bind() and setsockopt() asked for. */
+export function tcpDisconnect(sk: TcpSock): void {
+  const { tcp } = sk.netns;
+  tcp.unhash(sk);
+  tcpClearTimers(sk);
+  tcpWriteQueuePurge(sk);
+  sk.state = TcpState.CLOSE;
+  if (!sk.boundPort) {
+    tcp.releasePort(sk);
+    sk.localPort = 0;
+  }
+  if (!sk.boundAddress) sk.localAddress = 0;
+  sk.remoteAddress = 0;
+  sk.remotePort = 0;
+  sk.dst = null;
+  sk.errSoft = null;
+  sk.windowClamp = 0;
+  sk.sndSsthresh = INFINITE_SSTHRESH;
+  sk.sndCwnd = TCP_INIT_CWND;
+  sk.caState = TcpCaState.OPEN;
+  sk.retransOut = 0;
+  sk.lostOut = 0;
+  sk.sackedOut = 0;
+  sk.undoMarker = 0;
+  sk.undoRetrans = -1;
+  sk.totalRto = 0;
+  sk.totalRtoRecoveries = 0;
+  sk.totalRetrans = 0;
 }
 
 /** tcp_connect_init */

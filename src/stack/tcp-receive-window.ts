@@ -3,14 +3,13 @@
 // (truesize); scalingRatio says how much of it is payload, so that space and window can be told apart.
 
 import { TcpFlag } from '../wire/tcp.ts';
+import { TCP_INIT_CWND } from './tcp-cwnd-validate.ts';
 import type { TcpSegment } from './tcp-segment.ts';
 import { seqDiff } from './tcp-seq.ts';
 import { IcskAck, type TcpSock, tcpMstampRefresh, tcpReceiveWindow } from './tcp-sock.ts';
 
 /** TCP_DEFAULT_SCALING_RATIO: half of the buffer is payload, of 256. */
 export const DEFAULT_SCALING_RATIO = 128;
-/** TCP_INIT_CWND (RFC 6928) */
-const INIT_CWND = 10;
 /** TCP_MSS_DEFAULT (RFC 9293 section 3.7.1), TCP_MIN_MSS */
 const MSS_DEFAULT = 536;
 const MIN_MSS = 88;
@@ -98,7 +97,7 @@ export function tcpInitReceiveSpace(sk: TcpSock): void {
     sk.windowClamp = Math.max(2 * sk.advmss, maxwin - sk.advmss);
   }
   sk.rcvSsthresh = Math.min(sk.rcvSsthresh, sk.windowClamp);
-  sk.rcvqSpace.space = Math.min(sk.rcvSsthresh, sk.rcvWnd, INIT_CWND * sk.advmss);
+  sk.rcvqSpace.space = Math.min(sk.rcvSsthresh, sk.rcvWnd, TCP_INIT_CWND * sk.advmss);
 }
 
 /** tcp_initialize_rcv_mss: a guess until data comes. */

@@ -9,7 +9,7 @@ import { lockForCopy, releaseBacklog } from './tcp-backlog.ts';
 import { tcpClose, tcpShutdownSend } from './tcp-close.ts';
 import { type TcpInfo, tcpInfo } from './tcp-info.ts';
 import { newTcpSock } from './tcp-new.ts';
-import { tcpConnect } from './tcp-open.ts';
+import { tcpConnect, tcpDisconnect } from './tcp-open.ts';
 import { tcpInq, tcpRecvmsg } from './tcp-recvmsg.ts';
 import { tcpSendmsg } from './tcp-sendmsg.ts';
 import { Shutdown, type TcpSock, TcpState } from './tcp-sock.ts';
@@ -102,6 +102,8 @@ export class TcpSocket extends TcpSocketOptions {
     switch (sk.state) {
       case TcpState.CLOSE: {
         if (sk.err !== null) return this.takeError();
+        // The attempt before this one failed.
+        if (sk.remotePort !== 0) tcpDisconnect(sk);
         // inet_stream_connect: no address means this host.
         const remote = address === 0 ? (sk.localAddress !== 0 ? sk.localAddress : 0x7f000001) : address;
         sk.shutdown = 0;
@@ -155,14 +157,11 @@ export class TcpSocket extends TcpSocketOptions {
     return null;
   }
 
-  /** tcp_disconnect of a listener or of an attempt: back to a fresh socket that keeps its port. */
+  /** Shutting down a listener or an attempt: back to a fresh socket that keeps the port of bind(). */
   #disconnect(): void {
     const { sk, netns } = this;
     if (sk.state === TcpState.LISTEN) netns.tcp.stopListening(sk);
-    else netns.tcp.unhash(sk);
-    sk.state = TcpState.CLOSE;
-    sk.retransmitTimer.cancel();
-    sk.pending = 0;
+    tcpDisconnect(sk);
     sk.shutdown = Shutdown.MASK;
     this.wake();
   }

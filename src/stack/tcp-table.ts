@@ -25,6 +25,9 @@ export type TcpEndpoint = TcpSock | TcpRequest | TcpTimewait;
 /** What holds a local port. */
 type PortHolder = TcpSock | TcpTimewait;
 
+/** 127.0.0.0/8 */
+const LOOPBACK_NET = 127;
+
 interface Slot {
   readonly endpoint: TcpEndpoint;
   /** another one with the same ports and remote address, to another address of ours */
@@ -272,8 +275,8 @@ export class TcpTable {
     for (const other of set) {
       if (other === sk) continue;
       if (sk.device !== null && other.device !== null && sk.device !== other.device) continue;
-      const bound = other.state === TcpState.TIME_WAIT || (other as TcpSock).boundAddress ? other.localAddress : 0;
-      if (address !== 0 && bound !== 0 && address !== bound) continue;
+      // A connection's address counts, however it came by it (inet_rcv_saddr_equal).
+      if (address !== 0 && other.localAddress !== 0 && address !== other.localAddress) continue;
       if (sk.reuseAddress && other.reuseAddress && other.state !== TcpState.LISTEN) continue;
       if (sk.reusePort && other.reusePort) continue;
       return true;
@@ -292,8 +295,18 @@ export class TcpTable {
       const set = this.#ports.get(port);
       if (set === undefined) return true;
       for (const other of set) if (other.state !== TcpState.TIME_WAIT && (other as TcpSock).boundPort) return false;
-      return this.find(sk.localAddress, port, remote, remotePort) === null;
+      const other = this.find(sk.localAddress, port, remote, remotePort);
+      return other === null || (other.state === TcpState.TIME_WAIT && this.#reusable(other as TcpTimewait));
     });
+  }
+
+  /** tcp_twsk_unique: whether net.ipv4.tcp_tw_reuse lets connect() take the port of a TIME-WAIT record. */
+  #reusable(tw: TcpTimewait): boolean {
+    const { tcp_tw_reuse: reuse, tcp_tw_reuse_delay: delay } = this.#netns.sysctl.ipv4;
+    if (reuse === 0 || tw.tsRecentStamp === 0 || tw.substate === TcpState.FIN_WAIT2) return false;
+    const loopback = tw.localAddress >>> 24 === LOOPBACK_NET || tw.remoteAddress >>> 24 === LOOPBACK_NET;
+    if (reuse === 2 && !loopback) return false;
+    return this.#netns.world.sim.now - tw.since > delay * NS_PER_MS;
   }
 
   #searchPort(parity: 0 | 1, free: (port: number) => boolean): number {
@@ -310,7 +323,7 @@ export class TcpTable {
   }
 
   /**
-   * __inet_check_established for a port that bind() has taken: null when the four-tuple is free. A TIME-WAIT record with
+   * __inet_check_established for a port that bind() or connectPort() has chosen: null when the four-tuple is free. A TIME-WAIT record with
    * timestamps gives way, and the new connection begins behind the old one's numbers (tcp_twsk_unique).
    */
   checkEstablished(sk: TcpSock, remote: Ipv4, remotePort: number): Errno | null {

@@ -4,10 +4,12 @@
 import { HZ, JIFFY } from '../sim/jiffies.ts';
 import { exitPingpongMode, inPingpongMode, TCP_ATO_MIN } from './tcp-ack-schedule.ts';
 import { tcpDone, tcpFinTime, tcpWriteErr } from './tcp-close.ts';
+import { INFINITE_SSTHRESH } from './tcp-cong.ts';
 import { tcpSendLossProbe } from './tcp-loss-probe.ts';
 import { TCP_RESOURCE_PROBE_INTERVAL, tcpSendProbe0, tcpWriteWakeup } from './tcp-probe.ts';
 import { tcpEnterLoss, tcpRackReoTimeout } from './tcp-recovery.ts';
 import { tcpRetransmitSkb } from './tcp-retransmit.ts';
+import { tcpSetRto } from './tcp-rtt.ts';
 import {
   IcskAck,
   IcskTime,
@@ -27,10 +29,15 @@ import {
   TCP_TIMEOUT_INIT,
   tcpResetXmitTimer,
   tcpRtoMax,
+  tcpRtoMin,
 } from './tcp-xmit-timer.ts';
 
 /** An orphan that was heard of lately is tried so often (tcp_orphan_retries). */
 const ORPHAN_RETRIES = 8;
+
+/** A stream with fewer packets on their way is thin (tcp_stream_is_thin); TCP_THIN_LINEAR_RETRIES: so often without backing off. */
+const THIN_PACKETS = 4;
+const THIN_LINEAR_RETRIES = 6;
 
 /** tcp_orphan_retries */
 function orphanRetries(sk: TcpSock, alive: boolean): number {
@@ -40,10 +47,13 @@ function orphanRetries(sk: TcpSock, alive: boolean): number {
   return retries;
 }
 
-/** tcp_out_of_resources: too many orphans; this one goes. */
+/** tcp_out_of_resources: too many orphans; this one goes. One that seems lost counts double, or fourfold. */
 function outOfResources(sk: TcpSock, reset: boolean): boolean {
-  if (sk.netns.tcp.orphans <= sk.netns.sysctl.ipv4.tcp_max_orphans) return false;
-  if (reset) tcpSendActiveReset(sk);
+  const idle = sk.jiffies() - sk.lsndtime;
+  let weight = idle > 2 * tcpRtoMax(sk) || !reset ? 2 : 1;
+  if (sk.errSoft !== null) weight *= 2;
+  if (sk.netns.tcp.orphans * weight <= sk.netns.sysctl.ipv4.tcp_max_orphans) return false;
+  if (reset || idle <= TIMEWAIT_LEN || (sk.sndWnd === 0 && sk.packetsOut === 0)) tcpSendActiveReset(sk);
   tcpDone(sk);
   return true;
 }
@@ -112,7 +122,12 @@ function clampRtoToUserTimeout(sk: TcpSock): number {
 
 /** tcp_rtx_probe0_timed_out: the peer's window is 0 and it answers no more. */
 function rtxProbe0TimedOut(sk: TcpSock, rtxDeltaMs: number): boolean {
-  const timeout = sk.userTimeout !== 0 ? sk.userTimeout : Math.floor(jiffiesToUsecs(tcpRtoMax(sk)) / 1000) * 2;
+  let timeout = Math.floor(jiffiesToUsecs(tcpRtoMax(sk)) / 1000) * 2;
+  if (sk.userTimeout !== 0) {
+    // With TCP_USER_TIMEOUT a peer that keeps its window shut cannot keep the connection by answering.
+    if (rtxDeltaMs > sk.userTimeout) return true;
+    timeout = Math.min(timeout, sk.userTimeout);
+  }
   const rcvDelta = Math.floor(jiffiesToUsecs(sk.jiffies() - sk.rcvTstamp) / 1000);
   return rcvDelta > timeout && rtxDeltaMs > timeout;
 }
@@ -151,7 +166,17 @@ export function tcpRetransmitTimer(sk: TcpSock): void {
 /** The end of tcp_retransmit_timer: back off and wait. */
 function resetTimer(sk: TcpSock): void {
   const { ipv4 } = sk.netns.sysctl;
-  if (sk.state !== TcpState.SYN_SENT || sk.totalRto > ipv4.tcp_syn_linear_timeouts) {
+  const thin = sk.packetsOut < THIN_PACKETS && sk.sndSsthresh < INFINITE_SSTHRESH;
+  if (
+    sk.state === TcpState.ESTABLISHED &&
+    ipv4.tcp_thin_linear_timeouts !== 0 &&
+    thin &&
+    sk.retransmits <= THIN_LINEAR_RETRIES
+  ) {
+    sk.backoff = 0;
+    tcpSetRto(sk);
+    sk.rto = Math.max(sk.rto, tcpRtoMin(sk));
+  } else if (sk.state !== TcpState.SYN_SENT || sk.totalRto > ipv4.tcp_syn_linear_timeouts) {
     sk.backoff++;
     sk.rto = Math.min(sk.rto * 2, tcpRtoMax(sk));
   }

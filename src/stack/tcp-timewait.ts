@@ -4,7 +4,7 @@
 
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { HZ, JIFFY, KernelTimer } from '../sim/jiffies.ts';
-import { NS_PER_S } from '../sim/sim.ts';
+import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import type { InDevice } from './in-device.ts';
 import type { NetNamespace } from './netns.ts';
 import { tcpDone } from './tcp-close.ts';
@@ -39,6 +39,8 @@ export class TcpTimewait {
   tsRecentStamp: number;
   readonly tsoffset: number;
   lastOowAckTime = 0;
+  /** when TIME-WAIT began (tw_entry_stamp), ns */
+  since: Ns;
   readonly mark: number;
   readonly timer: KernelTimer;
 
@@ -62,6 +64,7 @@ export class TcpTimewait {
     this.tsRecentStamp = sk.rxOpt.tsRecentStamp;
     this.tsoffset = sk.tsoffset;
     this.mark = sk.mark;
+    this.since = sk.now;
     this.timer = new KernelTimer(sk.netns.world.sim, () => this.kill());
   }
 
@@ -135,6 +138,7 @@ export function tcpTimewaitStateProcess(tw: TcpTimewait, segment: TcpSegment): T
     // Data that nobody will read (RFC 9293 section 3.10.7.4 as Linux has it).
     if (!segment.fin || segment.endSeq !== (tw.rcvNxt + 1) >>> 0) return reset(tw);
     tw.substate = TcpState.TIME_WAIT;
+    tw.since = tw.netns.world.sim.now;
     tw.rcvNxt = segment.endSeq;
     noteTimestamp(tw);
     tw.timer.arm(TIMEWAIT_LEN * JIFFY);

@@ -5,7 +5,7 @@
 import { JIFFY } from '../sim/jiffies.ts';
 import { TcpChrono, tcpChronoStop } from './tcp-chrono.ts';
 import { tcpInitCongestionControl } from './tcp-cong-choice.ts';
-import { tcpInitCwnd } from './tcp-cwnd-validate.ts';
+import { TCP_INIT_CWND, tcpInitCwnd } from './tcp-cwnd-validate.ts';
 import { tcpInitReceiveSpace } from './tcp-receive-window.ts';
 import { type TcpSock, TcpState, tcpMstampRefresh } from './tcp-sock.ts';
 import { keepaliveTimeWhen } from './tcp-timer.ts';
@@ -14,14 +14,12 @@ import { jiffiesToUsecs, TCP_TIMEOUT_FALLBACK } from './tcp-xmit-timer.ts';
 /** MAX_TCP_HEADER, struct skb_shared_info, struct sk_buff: bytes that a full segment needs beside its payload */
 const SEGMENT_OVERHEAD = 320 + 320;
 const SK_BUFF = 256;
-/** TCP_INIT_CWND */
-const INIT_CWND = 10;
 
 /** tcp_sndbuf_expand: room for twice the congestion window, so that recovery does not starve the sender. */
 export function tcpSndbufExpand(sk: TcpSock): void {
   let perMss = Math.max(sk.rxOpt.mssClamp, sk.mssCache) + SEGMENT_OVERHEAD;
   perMss = 2 ** Math.ceil(Math.log2(perMss)) + SK_BUFF;
-  const segments = Math.max(INIT_CWND, sk.sndCwnd, sk.reordering + 1);
+  const segments = Math.max(TCP_INIT_CWND, sk.sndCwnd, sk.reordering + 1);
   const wanted = 2 * segments * perMss;
   if (sk.sndbuf < wanted) sk.sndbuf = Math.min(wanted, sk.netns.sysctl.vectors.tcp_wmem[2]!);
 }
