@@ -1,5 +1,6 @@
 // Proves that every file of scenarios/ loads, fits the published JSON Schema, comes true, gives the same bytes twice and
-// every frame back, and writes a capture in which tshark finds nothing malformed and no wrong checksum.
+// every frame back, and writes a capture in which tshark finds nothing malformed and no wrong checksum,
+// but where wrong checksums are the subject.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,8 +23,8 @@ const DIRECTORY = resolve(import.meta.dirname, '../../scenarios');
 const FILES = readdirSync(DIRECTORY)
   .filter((f) => f.endsWith('.yaml'))
   .sort();
-/** The cable turns bits in this one: wrong checksums are what it is about. */
-const CORRUPTS = new Set(['corrupt.yaml']);
+/** Wrong checksums are what these are about: the cable turns bits, or NAT leaves a tunnel's outer checksum half done. */
+const CORRUPTS = new Set(['corrupt.yaml', 'vxlan-checksum-63s.yaml']);
 
 const haveTshark = spawnSync('tshark', ['--version'], { stdio: 'ignore' }).error === undefined;
 if (!haveTshark) console.warn('skipped in test/scenario: tshark is not installed');
@@ -80,9 +81,10 @@ describe.each(FILES)('%s', (file) => {
     expect(ran.status, ran.stderr).toBe(0);
     const frames = ran.stdout.replace(/\n$/, '').split('\n');
     expect(frames.length).toBe(result.capture!.recorded);
-    if (CORRUPTS.has(file)) return;
     // number, nothing malformed, and no status but Good (1), Unverified (2) and Not present (3) at any layer
-    expect(frames.filter((line) => !/^\d+\t(\t[123,]*){4}$/.test(line))).toEqual([]);
+    const wrong = frames.filter((line) => !/^\d+\t(\t[123,]*){4}$/.test(line));
+    if (CORRUPTS.has(file)) expect(wrong).not.toEqual([]);
+    else expect(wrong).toEqual([]);
   });
 });
 
