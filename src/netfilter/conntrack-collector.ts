@@ -34,6 +34,11 @@ export class ConntrackCollector {
     if (!this.#timer.armed) this.#timer.arm((INTERVAL_MAX / HZ) * NS_PER_S);
   }
 
+  /** The namespace goes. */
+  stop(): void {
+    this.#timer.cancel();
+  }
+
   #run(): void {
     const conntrack = this.#conntrack;
     const now = conntrack.jiffies;

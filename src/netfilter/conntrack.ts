@@ -83,6 +83,10 @@ export class Conntrack {
     this.#collector = new ConntrackCollector(this);
   }
 
+  dispose(): void {
+    this.#collector.stop();
+  }
+
   /** Entries in the table (net.netfilter.nf_conntrack_count). */
   get count(): number {
     return this.#table.count;

@@ -84,6 +84,12 @@ export class Netfilter implements HookChain {
     this.tables.onChange = () => this.#compose();
   }
 
+  /** The namespace goes: nothing of it waits for its time any more. */
+  dispose(): void {
+    this.ipvs?.dispose();
+    this.conntrack.dispose();
+  }
+
   // -- packets ---------------------------------------------------------------------------------------------------
 
   run(hook: Hook, frame: Frame, inDevice: number, outDevice: number): HookVerdict {

@@ -58,7 +58,7 @@ export class NetNamespace {
   packetTime: Ns = 0;
   /** What stands behind the hooks, when it is podwire's own (netfilter-host.ts netfilterOf makes it). */
   netfilter: Netfilter | null = null;
-  /** The tunnel packet on its way out that the bug nat-zero-udp-checksum is about; 0: none. */
+  /** The tunnel packet on its way out that the bug nat-tunnel-udp-checksum is about; 0: none. */
   partialFrame: Frame = 0;
   /** Requests that wait to be answered by proxy. */
   proxyQueue = 0;
@@ -395,6 +395,7 @@ export class NetNamespace {
   dispose(): void {
     this.sockets.dispose();
     this.tcp.dispose();
+    this.netfilter?.dispose();
     for (const dev of this.devices()) {
       if (dev.kind !== DeviceKind.LOOPBACK) dev.notify(DeviceEvent.UNREGISTER);
     }

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { DropReason } from '../../src/base/drop-reason.ts';
 import { framesInUse } from '../../src/link/frame.ts';
 import { CtMessage } from '../../src/netfilter/conntrack-event.ts';
+import { ipvsOf } from '../../src/netfilter/ipvs/ipvs-hooks.ts';
 import { NS_PER_MS, NS_PER_S } from '../../src/sim/sim.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { ip } from '../stack/net.ts';
@@ -77,6 +78,21 @@ describe('entries', () => {
     wait(r, 200);
     expect(gone).toEqual([CtMessage.NEW, CtMessage.DESTROY]);
     expect(r.netfilter.conntrack.count).toBe(0);
+    expect(r.world.sim.nextTime()).toBe(-1);
+  });
+
+  it('go with their namespace: nothing waits for their time-outs', () => {
+    const r = router(TRACKED);
+    connect(r, 4000);
+    const ipvs = ipvsOf(r.netfilter);
+    const service = { protocol: 17, address: ip('10.1.0.1'), port: 53 };
+    expect(ipvs.addService(service)).toBeNull();
+    expect(ipvs.addDestination(ipvs.findService(17, service.address, 53)!, { address: ip(B), port: 53 })).toBeNull();
+    r.give('a', datagram(A, 4000, '10.1.0.1', 53));
+    expect([r.list().length, ipvs.connections.size]).toEqual([2, 1]);
+    expect(r.world.sim.nextTime()).toBeGreaterThan(0);
+    r.netns.dispose();
+    wait(r, 1);
     expect(r.world.sim.nextTime()).toBe(-1);
   });
 

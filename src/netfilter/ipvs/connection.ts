@@ -2,8 +2,10 @@
 // Found from both sides without a key object: two chained hash tables over integers.
 
 import type { Ipv4 } from '../../addr/ipv4.ts';
+import type { Frame } from '../../link/frame.ts';
 import { KernelTimer } from '../../sim/jiffies.ts';
 import type { Ns, Sim } from '../../sim/sim.ts';
+import { ctOf } from '../nf-conn.ts';
 import type { IpvsDestination } from './service.ts';
 import { IpvsState } from './state.ts';
 
@@ -67,6 +69,11 @@ export class IpvsConnection {
     this.timeout = timeout;
     this.timer = new KernelTimer(sim, () => expire(this));
   }
+}
+
+/** ip_vs_conn_uses_old_conntrack: conntrack knows the packet's connection from before. */
+export function usesOldConntrack(c: IpvsConnection, frame: Frame): boolean {
+  return c.conntrack && ctOf(frame)?.confirmed === true;
 }
 
 function bucketOf(protocol: number, address: Ipv4, port: number): number {

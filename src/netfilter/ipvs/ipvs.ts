@@ -17,7 +17,7 @@ import { UDP_HEADER } from '../../wire/udp.ts';
 import { HOOK_STOLEN, Hook } from '../hook.ts';
 import { AddressType, type NetfilterHost } from '../netfilter-host.ts';
 import { CtDir, ctDirection, ctInfoOf, ctOf } from '../nf-conn.ts';
-import { IpvsConnection, IpvsConnectionTable } from './connection.ts';
+import { IpvsConnection, IpvsConnectionTable, usesOldConntrack } from './connection.ts';
 import { decrementTtl, icmpChecksum, quotedPacket, rewrite, setAddress } from './mangle.ts';
 import type { IpvsDestination, IpvsService } from './service.ts';
 import { IpvsServiceTable } from './service-table.ts';
@@ -31,7 +31,7 @@ const TCP = IpProtocol.TCP;
 const UDP = IpProtocol.UDP;
 const ICMP = IpProtocol.ICMP;
 
-/** One hundred thousand connections of one process would be its memory's end; a choice, Linux has only memory as a limit. */
+/** Choice, the limit of conntrack beside it (nf_conntrack_max): Linux has only memory as a limit. */
 export const IPVS_CONNECTIONS_MAX = 262_144;
 
 type Verdict = DropReason | typeof HOOK_STOLEN;
@@ -56,13 +56,13 @@ export class Ipvs extends IpvsServiceTable {
 
   /** ip_vs_in_hook, at LOCAL_IN and LOCAL_OUT: a client's packet. */
   input(hook: Hook, frame: Frame, inDevice: number): Verdict {
-    if (frame === this.#passing || this.services().length === 0) return 0;
+    if (frame === this.#passing || (this.services().length === 0 && this.connections.size === 0)) return 0;
     const at = frameStart[frame]!;
     if ((view.getUint16(at + IPV4_FRAGMENT) & IPV4_OFFSET) !== 0) return 0;
     const protocol = view.getUint8(at + IPV4_PROTOCOL);
     const transport = at + (view.getUint8(at) & 15) * 4;
     const end = frameEnd[frame]!;
-    if (protocol === ICMP) return this.#icmpIn(frame, at, transport, end);
+    if (protocol === ICMP) return this.#icmpIn(hook, frame, at, transport, end);
     if (protocol !== TCP && protocol !== UDP) return 0;
     if (transport + (protocol === TCP ? TCP_HEADER : UDP_HEADER) > end) return 0;
     const source = view.getInt32(at + IPV4_SOURCE);
@@ -71,7 +71,8 @@ export class Ipvs extends IpvsServiceTable {
     const port = view.getUint16(transport + 2);
     const flags = protocol === TCP ? view.getUint8(transport + TCP_FLAGS) : 0;
     let c = this.connections.findIn(protocol, source, sourcePort, destination, port);
-    if (c !== null && this.#isNewConnection(protocol, flags)) {
+    // is_new_conn
+    if (c !== null && protocol === TCP && (flags & TcpFlag.SYN) !== 0) {
       const reuse = this.#host.sysctl('net.ipv4.vs.conn_reuse_mode', 1);
       if (reuse !== 0) {
         const verdict = this.#reschedule(frame, c, reuse);
@@ -137,7 +138,7 @@ export class Ipvs extends IpvsServiceTable {
     );
     if (c === null) return 0;
     c.seenOutput = true;
-    this.#note(frame, c, `IPVS: ${formatIpv4(c.realAddress)}:${c.realPort} answers as`);
+    if (this.#host.wantsNotes) this.#noteServer(frame, c, 'answers as');
     rewrite(at, transport, protocol, IPV4_SOURCE, 0, c.virtualAddress, c.virtualPort);
     this.#count(c, end - at, false);
     this.#setState(c, IpvsDirection.OUTPUT, protocol === TCP ? view.getUint8(transport + TCP_FLAGS) : 0);
@@ -148,10 +149,6 @@ export class Ipvs extends IpvsServiceTable {
   }
 
   // -- the client's side --------------------------------------------------------------------------------------------
-
-  #isNewConnection(protocol: number, flags: number): boolean {
-    return protocol === TCP ? (flags & TcpFlag.SYN) !== 0 : false;
-  }
 
   /**
    * A SYN for a connection that IPVS still has.
@@ -276,7 +273,7 @@ export class Ipvs extends IpvsServiceTable {
   #transmit(hook: Hook, frame: Frame, at: number, transport: number, c: IpvsConnection): Verdict {
     const host = this.#host;
     const local = host.addressType(c.realAddress, 0) === AddressType.LOCAL;
-    this.#note(frame, c, `IPVS: ${formatIpv4(c.realAddress)}:${c.realPort} serves`);
+    if (host.wantsNotes) this.#noteServer(frame, c, 'serves');
     if (!local) {
       const ttl = view.getUint8(at + IPV4_TTL);
       if (ttl <= 1) {
@@ -293,11 +290,15 @@ export class Ipvs extends IpvsServiceTable {
     }
     rewrite(at, transport, c.protocol, IPV4_DESTINATION, 2, c.realAddress, c.realPort);
     if (c.conntrack) this.#updateConntrack(frame, c, true);
-    // A real server of this host: the packet goes on where it is.
-    if (local) return hook === Hook.LOCAL_OUT ? host.rerouteLocalOut(frame) : 0;
+    return this.#forward(hook, frame, local);
+  }
+
+  /** ip_vs_nat_send_or_cont: to a real server of this host the packet goes on where it is. */
+  #forward(hook: Hook, frame: Frame, local: boolean): Verdict {
+    if (local) return hook === Hook.LOCAL_OUT ? this.#host.rerouteLocalOut(frame) : 0;
     const outer = this.#passing;
     this.#passing = frame;
-    host.localOut(frame);
+    this.#host.localOut(frame);
     this.#passing = outer;
     return HOOK_STOLEN;
   }
@@ -330,12 +331,12 @@ export class Ipvs extends IpvsServiceTable {
     setAddress(quoted, IPV4_DESTINATION, c.virtualAddress);
     view.setUint16(ports + 2, c.virtualPort);
     icmpChecksum(icmp, end);
-    this.#note(frame, c, 'IPVS: an ICMP error about');
+    if (this.#host.wantsNotes) this.#note(frame, c, 'an ICMP error about');
     return 0;
   }
 
   /** ip_vs_in_icmp: from the client's side, about a real server's packet. */
-  #icmpIn(frame: Frame, at: number, icmp: number, end: number): Verdict {
+  #icmpIn(hook: Hook, frame: Frame, at: number, icmp: number, end: number): Verdict {
     const quoted = quotedPacket(icmp, end);
     if (quoted === 0) return 0;
     const ports = quoted + (view.getUint8(quoted) & 15) * 4;
@@ -347,17 +348,18 @@ export class Ipvs extends IpvsServiceTable {
       view.getUint16(ports),
     );
     if (c === null) return 0;
-    if (this.#host.mtuTo(c.realAddress) === 0) return DropReason.IP_OUTNOROUTES;
+    const local = this.#host.addressType(c.realAddress, 0) === AddressType.LOCAL;
+    if (!local) {
+      if (this.#host.mtuTo(c.realAddress) === 0) return DropReason.IP_OUTNOROUTES;
+      if (view.getUint8(at + IPV4_TTL) <= 1) return DropReason.IP_TTL_EXCEEDED;
+      decrementTtl(at);
+    }
     setAddress(at, IPV4_DESTINATION, c.realAddress);
     setAddress(quoted, IPV4_SOURCE, c.realAddress);
     view.setUint16(ports, c.realPort);
     icmpChecksum(icmp, end);
-    this.#note(frame, c, 'IPVS: an ICMP error about');
-    const outer = this.#passing;
-    this.#passing = frame;
-    this.#host.localOut(frame);
-    this.#passing = outer;
-    return HOOK_STOLEN;
+    if (this.#host.wantsNotes) this.#note(frame, c, 'an ICMP error about');
+    return this.#forward(hook, frame, local);
   }
 
   // -- life of a connection ---------------------------------------------------------------------------------------------
@@ -428,24 +430,18 @@ export class Ipvs extends IpvsServiceTable {
   #count(c: IpvsConnection, bytes: number, inward: boolean): void {
     const dest = c.destination;
     if (dest === null || !dest.available) return;
-    for (const stats of [dest.stats, dest.service.stats, this.totals]) {
-      if (inward) {
-        stats.inPackets++;
-        stats.inBytes += bytes;
-      } else {
-        stats.outPackets++;
-        stats.outBytes += bytes;
-      }
-    }
+    dest.stats.count(bytes, inward);
+    dest.service.stats.count(bytes, inward);
+    this.totals.count(bytes, inward);
+  }
+
+  /** Called only where notes are read: texts are not made for each packet. */
+  #noteServer(frame: Frame, c: IpvsConnection, does: string): void {
+    this.#note(frame, c, `${formatIpv4(c.realAddress)}:${c.realPort} ${does}`);
   }
 
   #note(frame: Frame, c: IpvsConnection, what: string): void {
-    if (!this.#host.wantsNotes) return;
-    this.#host.note(frame, `${this.#host.label}: ${what} ${formatIpv4(c.virtualAddress)}:${c.virtualPort}`);
+    const { label } = this.#host;
+    this.#host.note(frame, `${label}: IPVS: ${what} ${formatIpv4(c.virtualAddress)}:${c.virtualPort}`);
   }
-}
-
-/** ip_vs_conn_uses_old_conntrack: conntrack knows the packet's connection from before. */
-function usesOldConntrack(c: IpvsConnection, frame: Frame): boolean {
-  return c.conntrack && ctOf(frame)?.confirmed === true;
 }

@@ -15,6 +15,17 @@ export class IpvsStats {
   inBytes = 0;
   outBytes = 0;
 
+  /** A packet of a client (`inward`) or of a real server. */
+  count(bytes: number, inward: boolean): void {
+    if (inward) {
+      this.inPackets++;
+      this.inBytes += bytes;
+    } else {
+      this.outPackets++;
+      this.outBytes += bytes;
+    }
+  }
+
   zero(): void {
     this.connections = 0;
     this.inPackets = 0;
