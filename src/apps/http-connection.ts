@@ -3,7 +3,8 @@
 
 import type { Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
-import { concat, type HttpRequestHead } from './http-message.ts';
+import { GrowingBytes } from './growing-bytes.ts';
+import type { HttpRequestHead } from './http-message.ts';
 import { type HttpError, HttpRequestParser } from './http-parser.ts';
 import type { Schedule, TcpStream } from './tcp-stream.ts';
 
@@ -51,8 +52,7 @@ export class HttpConnection {
   readonly #parser: HttpRequestParser;
   readonly #queue: HttpRequest[] = [];
   #head: HttpRequestHead | null = null;
-  #body: Uint8Array[] = [];
-  #bodyLength = 0;
+  readonly #body = new GrowingBytes();
   #answering = false;
   #peerDone = false;
   #over = false;
@@ -64,16 +64,11 @@ export class HttpConnection {
     this.#parser = new HttpRequestParser({
       head: (head) => {
         this.#head = head;
-        this.#body = [];
-        this.#bodyLength = 0;
         if (!service.readsBodies) this.#complete();
       },
       body: (bytes) => {
-        const room = BODY_MAX - this.#bodyLength;
-        if (room <= 0 || !service.readsBodies) return;
-        const taken = bytes.slice(0, room);
-        this.#body.push(taken);
-        this.#bodyLength += taken.length;
+        const room = BODY_MAX - this.#body.length;
+        if (room > 0 && service.readsBodies) this.#body.push(bytes.subarray(0, room));
       },
       end: () => {
         if (service.readsBodies) this.#complete();
@@ -84,7 +79,7 @@ export class HttpConnection {
 
   #complete(): void {
     if (this.#head === null) return;
-    this.#queue.push({ head: this.#head, body: concat(...this.#body) });
+    this.#queue.push({ head: this.#head, body: this.#body.take() });
     this.#head = null;
     if (!this.#service.readsBodies || this.#queue.length >= PIPELINE_MAX) this.#parser.stop();
   }

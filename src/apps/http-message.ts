@@ -65,6 +65,11 @@ export function fromLatin1(bytes: Uint8Array): string {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return join(parts);
+}
+
+/** The same of a list of any length: the arguments of a call are limited. */
+export function join(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

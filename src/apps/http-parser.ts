@@ -58,8 +58,8 @@ abstract class HttpParser<Head> {
   #lineLength = 0;
   #left = 0;
   #headBytes = 0;
+  #folds = 0;
   #stopped = false;
-  protected startLine = '';
   protected fields: HttpField[] = [];
   protected text = '';
 
@@ -112,7 +112,7 @@ abstract class HttpParser<Head> {
 
   /** The start line, checked; an error or null. */
   protected abstract checkStart(line: string): HttpError | null;
-  /** The head of what startLine and fields say, and the body that follows it. */
+  /** The head of what the start line and fields say, and the body that follows it. */
   protected abstract makeHead(): { readonly head: Head; readonly body: BodyLength } | HttpError;
 
   /** True when a start line stands for a whole message (HTTP/0.9). */
@@ -195,7 +195,7 @@ abstract class HttpParser<Head> {
       return;
     }
     this.#headBytes = raw.length;
-    this.startLine = line;
+    this.#folds = 0;
     this.text = raw;
     this.fields = [];
     const error = this.checkStart(line);
@@ -224,7 +224,10 @@ abstract class HttpParser<Head> {
     // RFC 9112 section 5.2: obsolete line folding becomes a space.
     const last = this.fields.at(-1);
     if ((line[0] === ' ' || line[0] === '\t') && last !== undefined) {
-      this.fields[this.fields.length - 1] = { name: last.name, value: `${last.value} ${line.trim()}`.trim() };
+      const more = line.trim();
+      if (++this.#folds > this.#limits.fields) this.#fail(431, 'too many folded lines');
+      else if (BAD_VALUE.test(more)) this.#fail(400, 'bad field line');
+      else this.fields[this.fields.length - 1] = { name: last.name, value: `${last.value} ${more}`.trim() };
       return;
     }
     const colon = line.indexOf(':');

@@ -29,6 +29,18 @@ const ID_STEP = 2;
 /** From the last message to the end of the program. Choice. */
 const CLEANUP_COST: Ns = 100 * NS_PER_US;
 
+const UNKNOWN = 'received an unknown control message (ensure other side is iperf3 and not iperf)';
+
+/** The states that a server goes through, in their order; each comes once. */
+const ORDER: readonly number[] = [
+  IperfState.PARAM_EXCHANGE,
+  IperfState.CREATE_STREAMS,
+  IperfState.TEST_START,
+  IperfState.TEST_RUNNING,
+  IperfState.EXCHANGE_RESULTS,
+  IperfState.DISPLAY_RESULTS,
+];
+
 export interface IperfClientOptions {
   readonly host: string;
   readonly port: number;
@@ -59,6 +71,8 @@ export class IperfClient extends Program {
   #began: Ns = 0;
   #ended: Ns = 0;
   #finished = false;
+  /** index in ORDER of the server's last state */
+  #stage = -1;
   #cancelLookup: (() => void) | null = null;
 
   constructor(host: ProgramHost, options: IperfClientOptions) {
@@ -140,6 +154,13 @@ export class IperfClient extends Program {
   /** iperf_handle_message_client */
   #next(control: IperfControl): void {
     control.readState((state) => {
+      const stage = ORDER.indexOf(state);
+      const early = stage >= ORDER.indexOf(IperfState.EXCHANGE_RESULTS) && !this.#finished;
+      if (stage >= 0 && (stage <= this.#stage || early)) {
+        this.#fail(UNKNOWN);
+        return;
+      }
+      if (stage >= 0) this.#stage = stage;
       switch (state) {
         case IperfState.PARAM_EXCHANGE:
           control.sendJson(parametersJson(this.#o.parameters));
@@ -165,7 +186,7 @@ export class IperfClient extends Program {
           this.#fail('the server has terminated');
           return;
         default:
-          this.#fail('received an unknown control message (ensure other side is iperf3 and not iperf)');
+          this.#fail(UNKNOWN);
           return;
       }
       this.#next(control);

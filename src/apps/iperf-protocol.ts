@@ -2,6 +2,7 @@
 // the test to which a data connection belongs.
 
 import type { Rng } from '../base/rng.ts';
+import { GrowingBytes } from './growing-bytes.ts';
 import { concat } from './http-message.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
@@ -64,7 +65,6 @@ export function newCookie(rng: Rng): Uint8Array {
 export class IperfControl {
   readonly #stream: TcpStream;
   readonly #failed: () => void;
-  #buffer: Uint8Array = new Uint8Array(0);
   readonly #out: Uint8Array[] = [];
   #writing = false;
   #over = false;
@@ -93,20 +93,24 @@ export class IperfControl {
   /** The next `size` bytes. */
   read(size: number, done: (bytes: Uint8Array) => void): void {
     if (this.#over) return;
-    if (this.#buffer.length >= size) {
-      const bytes = this.#buffer.slice(0, size);
-      this.#buffer = this.#buffer.subarray(size);
-      done(bytes);
-      return;
-    }
-    this.#stream.read(size - this.#buffer.length, 0, (result) => {
-      if (typeof result === 'string' || result.length === 0) {
-        this.#fail();
+    // As much memory as has come, however long the peer says that it will be.
+    const bytes = new GrowingBytes();
+    const next = (): void => {
+      if (bytes.length === size) {
+        done(bytes.take());
         return;
       }
-      this.#buffer = concat(this.#buffer, result);
-      this.read(size, done);
-    });
+      this.#stream.read(size - bytes.length, 0, (result) => {
+        if (this.#over) return;
+        if (typeof result === 'string' || result.length === 0) {
+          this.#fail();
+          return;
+        }
+        bytes.push(result);
+        next();
+      });
+    };
+    next();
   }
 
   readState(done: (state: number) => void): void {

@@ -100,8 +100,10 @@ export class Nginx extends TcpServer {
     const head = request?.head;
     const line =
       head === undefined ? '' : `${head.method} ${head.target}${head.minor === 9 ? '' : ` HTTP/1.${head.minor}`}`;
-    const of = (name: string): string => (head === undefined ? null : field(head, name)) ?? '-';
-    this.host.out(`${peer} - - [${time}] "${line}" ${status} ${bytes} "${of('Referer')}" "${of('User-Agent')}"\n`);
+    const of = (name: string): string => escapeLog((head === undefined ? null : field(head, name)) ?? '-');
+    this.host.out(
+      `${peer} - - [${time}] "${escapeLog(line)}" ${status} ${bytes} "${of('Referer')}" "${of('User-Agent')}"\n`,
+    );
   }
 
   #request(peer: string, request: HttpRequest, reply: (reply: HttpReply) => void): void {
@@ -201,6 +203,11 @@ export class Nginx extends TcpServer {
     const bytes = withoutBody ? head : concat(head, body);
     return { sends: [{ bytes, pause: HANDLE_COST }], close: !keep };
   }
+}
+
+/** ngx_http_log_escape: nothing of a request reaches the terminal as a control character. */
+function escapeLog(text: string): string {
+  return text.replace(/[^ !#-[\]-~]/g, (c) => `\\x${c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 }
 
 function errorPage(status: number, reason: string): Uint8Array {

@@ -89,7 +89,7 @@ export class PythonHttpServer extends TcpServer {
   }
 
   #log(peer: string, text: string): void {
-    this.host.err(`${peer} - - [${logDay(this.#now)} ${logTime(this.#now)}] ${text}\n`);
+    this.host.err(`${peer} - - [${logDay(this.#now)} ${logTime(this.#now)}] ${escapeLog(text)}\n`);
   }
 
   #request(peer: string, { head }: HttpRequest, reply: (reply: HttpReply) => void): void {
@@ -196,6 +196,13 @@ const MALFORMED: Readonly<Record<HttpError['status'], { readonly message: string
   501: { message: 'Not Implemented', explanation: 'Server does not support this operation' },
   505: { message: 'Invalid HTTP version', explanation: 'Cannot fulfill request' },
 };
+
+/** _control_char_table of http.server: nothing of a request reaches the terminal as a control character. */
+function escapeLog(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  const controls = /[\0-\x1f\x7f-\x9f]/g;
+  return text.replaceAll('\\', '\\\\').replace(controls, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
 
 function escapeHtml(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');

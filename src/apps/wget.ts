@@ -6,7 +6,7 @@ import { NS_PER_S, NS_PER_US, type Ns, type Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT, type Errno } from '../stack/errno.ts';
 import { TcpSocket } from '../stack/tcp-socket.ts';
 import { HttpExchange } from './http-exchange.ts';
-import { concat, field, type HttpResponseHead, latin1 } from './http-message.ts';
+import { field, type HttpResponseHead, join, latin1 } from './http-message.ts';
 import { Program, type ProgramHost } from './program.ts';
 import { GAI_TEXT, type GaiError, resolveHost } from './resolve.ts';
 import { ownSocket } from './socket-owner.ts';
@@ -68,7 +68,7 @@ export class Wget extends Program {
 
   /** The file to write when wget has ended, or null. */
   get file(): { readonly path: string; readonly content: Uint8Array } | null {
-    return this.#saved === null || this.#saved === '-' ? null : { path: this.#saved, content: concat(...this.#chunks) };
+    return this.#saved === null || this.#saved === '-' ? null : { path: this.#saved, content: join(this.#chunks) };
   }
 
   protected begin(): void {

@@ -54,3 +54,40 @@ sleep 200`;
     expect(framesInUse()).toBe(before);
   });
 });
+
+describe('what a request says', () => {
+  it.each([
+    ["nginx -g 'daemon off;'", 80, '\\x1B[2J'],
+    ['python3 -m http.server --directory /nowhere 8000', 8000, '\\x1b[2J'],
+  ])('reaches the log of %s without control characters', async (server, port, escaped) => {
+    const { output } = await runLab(`${NETWORK}
+ip netns exec b ${server} > /tmp/log 2>&1 & server=$!
+sleep 1
+printf 'GET /\\x1b[2J HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n' | ip netns exec a timeout 5 nc -q 1 10.0.0.2 ${port} > /tmp/answer
+printf 'GET / HTTP/1.1\\r\\nHost: x\\r\\nUser-Agent: a\\r\\n \\x1b[31m\\r\\n\\r\\n' | ip netns exec a timeout 5 nc -q 1 10.0.0.2 ${port} > /tmp/answer
+kill $server
+cat /tmp/log`);
+    expect(output).toContain(escaped);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    expect(output).not.toMatch(/[\0-\x09\x0b-\x1f\x7f]/);
+  });
+});
+
+describe('an iperf3 server that is none', () => {
+  it.each([
+    ['says twice that the test runs', '\\x09\\x0a\\x01\\x02\\x02'],
+    ['shows results before there are any', '\\x09\\x0e'],
+    ['wants results before the end', '\\x09\\x0a\\x01\\x02\\x0d'],
+    ['goes back', '\\x0a\\x09'],
+  ])('that %s is told off', async (_, states) => {
+    const before = framesInUse();
+    const { output } = await runLab(`${NETWORK}
+(printf '${states}'; sleep 3) | ip netns exec b nc -l -k 5201 > /tmp/got & server=$!
+sleep 1
+ip netns exec a iperf3 -c 10.0.0.2 -t 1 2>&1 | tail -n 1
+kill $server
+sleep 200`);
+    expect(output).toMatch(/^iperf3: error - /);
+    expect(framesInUse()).toBe(before);
+  });
+});

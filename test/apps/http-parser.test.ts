@@ -3,7 +3,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { concat, fromLatin1, LAST_CHUNK, latin1, writeChunk, writeHead } from '../../src/apps/http-message.ts';
+import { GrowingBytes } from '../../src/apps/growing-bytes.ts';
+import { concat, fromLatin1, join, LAST_CHUNK, latin1, writeChunk, writeHead } from '../../src/apps/http-message.ts';
 import { HttpRequestParser, HttpResponseParser } from '../../src/apps/http-parser.ts';
 
 interface Seen {
@@ -204,5 +205,27 @@ describe('responses', () => {
     expect(seen.events).toEqual(events);
     expect(seen.complete).toBe(complete);
     expect(seen.error).toBe(null);
+  });
+});
+
+describe('folded lines', () => {
+  const request = (folds: string): Uint8Array[] => [latin1(`GET / HTTP/1.1\r\nX: a\r\n${folds}\r\n`)];
+
+  it('are counted: many of them would be copied again and again', () => {
+    expect(requests(request(' b\r\n'.repeat(100))).error).toBeNull();
+    expect(requests(request(' b\r\n'.repeat(101))).error).toBe(431);
+  });
+  it('carry no control characters either', () => expect(requests(request(' \x1b[31m\r\n')).error).toBe(400));
+});
+
+describe('pieces', () => {
+  it('are joined however many there are', () => {
+    const list = Array.from({ length: 300_000 }, (_, i) => Uint8Array.of(i & 255));
+    const bytes = new GrowingBytes();
+    for (const piece of list) bytes.push(piece);
+    const joinedBytes = join(list);
+    expect(joinedBytes.length).toBe(list.length);
+    expect(Buffer.from(bytes.take()).equals(joinedBytes)).toBe(true);
+    expect(bytes.length).toBe(0);
   });
 });

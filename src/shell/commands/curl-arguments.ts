@@ -2,7 +2,7 @@
 
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import type { CurlOptions, CurlTarget } from '../../apps/curl-options.ts';
-import { concat } from '../../apps/http-message.ts';
+import { join } from '../../apps/http-message.ts';
 import { NS_PER_S, type Ns } from '../../sim/sim.ts';
 
 /** Why the command line cannot be taken; the exit status is 2. */
@@ -170,7 +170,7 @@ export async function curlArguments(args: readonly string[], read: ReadData): Pr
     if (!has('content-type')) headers.push('Content-Type: application/json');
     if (!has('accept')) headers.push('Accept: application/json');
   }
-  const data = hasData ? concat(...pieces) : null;
+  const data = hasData ? join(pieces) : null;
   const targets: CurlTarget[] = urls.map((url, n) => {
     const output = outputs[n];
     const query = get && data !== null ? `${url.includes('?') ? '&' : '?'}${new TextDecoder().decode(data)}` : '';

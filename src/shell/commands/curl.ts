@@ -1,7 +1,7 @@
 // curl over HTTP: the command around apps/curl.ts. Files are written when curl has ended.
 
 import { Curl } from '../../apps/curl.ts';
-import { concat } from '../../apps/http-message.ts';
+import { join } from '../../apps/http-message.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { curlArguments } from './curl-arguments.ts';
 import { runProgram } from './run-program.ts';
@@ -53,7 +53,7 @@ async function run(args: readonly string[], ctx: ShellContext): Promise<number> 
   } finally {
     for (const { path, chunks } of curl.files) {
       if (path === '/dev/null') continue;
-      await ctx.fs.writeFile(ctx.resolve(path), concat(...chunks)).catch(() => {
+      await ctx.fs.writeFile(ctx.resolve(path), join(chunks)).catch(() => {
         ctx.err(`curl: (${WRITE_FAILED}) Failure writing output to destination\n`);
       });
     }
