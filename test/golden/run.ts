@@ -13,7 +13,13 @@ import { basename, join, resolve } from 'node:path';
 import { withoutTcp } from './without-tcp.ts';
 
 /** The cases of the floors that stand. A case with TCP in it is held to its ARP, ICMP and UDP frames. */
-const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly seed?: number }[] = [
+const CASES: readonly {
+  readonly name: string;
+  readonly tcp: boolean;
+  readonly seed?: number;
+  /** held to the share of flows, though the kernel's own frames agree as far: the reason stands beside it */
+  readonly flows?: true;
+}[] = [
   { name: '01-same-node-ping', tcp: false },
   { name: '02-flannel-vxlan-ping', tcp: false },
   { name: '03-vxlan-4789-learning', tcp: false },
@@ -27,6 +33,9 @@ const CASES: readonly { readonly name: string; readonly tcp: boolean; readonly s
   { name: '09b-host-unreachable', tcp: false },
   { name: '09c-no-route', tcp: false },
   { name: '09d-ttl-exceeded', tcp: false },
+  // A probe of the gateway's ARP and a SYN a tenth of a second apart: which is first depends on the timer's bucket of 256 ms.
+  { name: '09e-reject-and-drop', tcp: false, flows: true },
+  { name: '09f-icmp-rate-limit', tcp: false },
   { name: '10a-clusterip', tcp: false },
   { name: '10b-hairpin', tcp: false },
   { name: '10c-hostnet-client', tcp: false },
@@ -113,7 +122,8 @@ function main(argv: readonly string[]): number {
     const again = tcp
       ? compare(golden, left, stripped(join(caseDir, 'again'), join(work, `${name}.again`))).figures
       : kernel[name];
-    const byFlow = again !== undefined && again.flow_share > again.share;
+    const held = CASES.find((c) => c.name === name)?.flows === true;
+    const byFlow = again !== undefined && (held || again.flow_share > again.share);
     const floor = again === undefined ? 1 : byFlow ? again.flow_share : again.share;
     const reached = byFlow ? figures.flow_share : figures.share;
     const ok = reached >= floor;
