@@ -133,6 +133,24 @@ describe('listing', () => {
     expect(real.stderr).toBe('');
     expect(runNft(tables, 'list ruleset', PLAIN)).toBe(real.stdout);
   });
+  it.runIf(realNft)('shows what a set says of its size and its collector as the real nft does', () => {
+    const text = `add table ip x
+add set ip x a { type ipv4_addr ; size 2 ; flags dynamic,timeout ; timeout 10s ; gc-interval 90s ; comment "seen" ; }
+add set ip x b { type ipv4_addr ; flags dynamic ; }
+add set ip x d { type ipv4_addr ; flags dynamic ; }
+add chain ip x filled
+add rule ip x filled update @d { ip saddr }
+add set ip x c { type inet_service ; size 10 ; elements = { 80, 443 } ; }
+`;
+    const { tables } = rig();
+    runNft(tables, text, PLAIN);
+    const real = spawnSync('unshare', ['-n', 'sh', '-c', 'nft -f - && nft list ruleset'], {
+      input: text,
+      encoding: 'utf8',
+    });
+    expect(real.stderr).toBe('');
+    expect(runNft(tables, 'list ruleset', PLAIN)).toBe(real.stdout);
+  });
   if (!realNft) console.warn('nft.test.ts: the comparison with the real nft is skipped: it needs root and nft');
 
   it('reads what it lists', () => {
@@ -264,5 +282,27 @@ describe('packets', () => {
     r.sim.runUntil(11 * NS_PER_S);
     expect(run(r, Hook.PRE_ROUTING, p)).toEqual([0]);
     freeFrame(p.frame);
+  });
+
+  it('find no room in a full set until something in it has expired and the collector has come', () => {
+    const r = rig();
+    const text = `table ip x {
+      set seen { type ipv4_addr; size 2; flags dynamic,timeout; timeout 10s; gc-interval 5s; }
+      chain in { type filter hook prerouting priority 0; ip saddr @seen drop; update @seen { ip saddr }; }
+    }`;
+    runNft(r.tables, text, PLAIN);
+    const listed = (): number => r.tables.findTable('ip', 'x')!.sets.get('seen')!.size;
+    const from = (last: number): number => {
+      const p = packet(0x0a000000 + last, SERVICE, 6, 80);
+      const [verdict] = run(r, Hook.PRE_ROUTING, p);
+      freeFrame(p.frame);
+      return verdict!;
+    };
+    for (const last of [1, 2, 3]) expect(from(last)).toBe(0);
+    expect(from(1)).toBe(DropReason.NETFILTER_DROP);
+    expect(from(3)).toBe(0);
+    r.sim.after(11 * NS_PER_S, () => undefined);
+    r.sim.runUntil(11 * NS_PER_S);
+    expect([from(3), from(3), listed()]).toEqual([0, DropReason.NETFILTER_DROP, 1]);
   });
 });

@@ -10,7 +10,7 @@ import type { NftContext } from './nft-context.ts';
 import { readNftFields } from './nft-field.ts';
 import { loadKey } from './nft-match.ts';
 import { readDraw, readIndex } from './nft-numgen.ts';
-import { KEY, NFT_ELEMENTS_MAX, type NftElement } from './nft-set.ts';
+import { KEY, type NftElement } from './nft-set.ts';
 import type { NftReader } from './nft-token.ts';
 import { formatNftValue, parseNftValue } from './nft-type.ts';
 
@@ -28,6 +28,7 @@ export function readUpdate(reader: NftReader, context: NftContext): NftPart {
   if (fields === null || fields.length !== set.options.types.length) reader.fail('expecting the fields of the set');
   reader.expect('}');
   const { host } = context;
+  set.letFill();
   return part(`${verb} ${word} { ${fields.map((f) => f.text).join(' . ')} }`, (p) => {
     if (!loadKey(fields, p)) return BREAK;
     const { now } = host.sim;
@@ -39,8 +40,8 @@ export function readUpdate(reader: NftReader, context: NftContext): NftPart {
       if (verb === 'update') known.expires = expires;
       return CONTINUE;
     }
-    if (set.size >= NFT_ELEMENTS_MAX) set.collect(now);
-    if (set.size >= NFT_ELEMENTS_MAX) return BREAK;
+    if (set.size >= set.limit) set.collect(now);
+    if (set.size >= set.limit) return BREAK;
     const key = Array.from(KEY.subarray(0, fields.length));
     const element: NftElement = { fields: key, intervals: null, comment: '', value: '', data: null, expires };
     const stale = set.add(element);

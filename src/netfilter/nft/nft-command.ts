@@ -1,33 +1,17 @@
 // The commands of nft: what a file or a command line asks for, carried out in one transaction, and what is listed.
 
-import { NS_PER_S, type Ns } from '../../sim/sim.ts';
-import { Hook } from '../hook.ts';
+import type { Ns } from '../../sim/sim.ts';
 import type { NftBase, NftChain, NftChainType } from './nft-chain.ts';
+import { readDuration } from './nft-duration.ts';
 import { listNftChain, listNftRuleset, listNftSet, listNftTable } from './nft-list.ts';
 import { readKey } from './nft-match.ts';
+import { NFT_HOOKS, NFT_PRIORITIES } from './nft-priority.ts';
 import { readNftRule } from './nft-rule.ts';
-import { NFT_ELEMENTS_MAX, NftSet, type NftSetOptions } from './nft-set.ts';
+import { NftSet, type NftSetOptions } from './nft-set.ts';
 import { NFT_FAMILIES, type NftFamily, type NftTable, type NftTables } from './nft-tables.ts';
 import { END_OF_STATEMENT, NftError, NftReader, type NftToken, nftTokens } from './nft-token.ts';
 import { isNftType, type NftType } from './nft-type.ts';
 import { readVerdict } from './nft-verdict.ts';
-
-export const NFT_HOOKS: Readonly<Record<string, Hook>> = {
-  prerouting: Hook.PRE_ROUTING,
-  input: Hook.LOCAL_IN,
-  forward: Hook.FORWARD,
-  output: Hook.LOCAL_OUT,
-  postrouting: Hook.POST_ROUTING,
-};
-/** NF_IP_PRI_* under the names of nft. */
-export const NFT_PRIORITIES: Readonly<Record<string, number>> = {
-  raw: -300,
-  mangle: -150,
-  dstnat: -100,
-  filter: 0,
-  security: 50,
-  srcnat: 100,
-};
 
 export interface NftListOptions {
   /** -a: handles behind everything that has one */
@@ -263,11 +247,13 @@ class Command {
     let valueType: string | null = null;
     let flags: string[] = [];
     let timeout: Ns = 0;
+    let gcInterval: Ns = 0;
+    let size = 0;
     let comment = '';
     let set: NftSet | null = null;
     const made = (): NftSet => {
       if (types.length === 0) reader.fail('expecting the type of the set first');
-      const options: NftSetOptions = { name, types, valueType, flags, timeout, comment };
+      const options: NftSetOptions = { name, types, valueType, flags, size, timeout, gcInterval, comment };
       set ??= this.#tables.addSet(table, new NftSet(options));
       return set;
     };
@@ -283,14 +269,18 @@ class Command {
           while (reader.take(','));
           break;
         case 'timeout':
-          timeout = duration(reader);
+          timeout = readDuration(reader);
           break;
         case 'comment':
           comment = reader.name('a comment');
           break;
         case 'size':
-        case 'gc-interval':
+          size = Number(reader.word);
+          if (!Number.isInteger(size) || size < 1) reader.fail('expecting a number from 1');
           reader.next();
+          break;
+        case 'gc-interval':
+          gcInterval = readDuration(reader);
           break;
         case 'elements':
           reader.expect('=');
@@ -336,7 +326,7 @@ class Command {
       const extras = (): void => {
         for (;;) {
           if (reader.take('comment')) comment = reader.name('a comment');
-          else if (reader.take('timeout') || reader.take('expires')) lasts = duration(reader);
+          else if (reader.take('timeout') || reader.take('expires')) lasts = readDuration(reader);
           else return;
         }
       };
@@ -351,8 +341,8 @@ class Command {
       extras();
       const element = { ...key, comment, value, data, expires: lasts === 0 ? -1 : now + lasts };
       if (remove) this.#tables.deleteElement(set, element, at);
-      else if (set.size >= NFT_ELEMENTS_MAX)
-        throw new NftError(`Too many open files in system: a set holds ${NFT_ELEMENTS_MAX}`, at);
+      else if (set.size >= set.limit)
+        throw new NftError(`Too many open files in system: ${set.options.name} holds ${set.limit}`, at);
       else this.#tables.addElement(set, element, at);
       reader.skipEnds();
       if (!reader.take(',') && !reader.is('}')) reader.fail('expecting , or }');
@@ -452,13 +442,4 @@ class Command {
         reader.fail('expecting ruleset, tables, table, chain, set or map');
     }
   }
-}
-
-/** 10800s, 3h, 1d2h3m4s */
-function duration(reader: NftReader): Ns {
-  const text = reader.name('a time');
-  const match = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$/.exec(text);
-  if (match === null || text === '') reader.fail('expecting a time like 30s or 3h');
-  const [days, hours, minutes, seconds] = match.slice(1).map((digits) => Number(digits ?? 0));
-  return (((days! * 24 + hours!) * 60 + minutes!) * 60 + seconds!) * NS_PER_S;
 }

@@ -1,8 +1,10 @@
 // Tables of nftables as nft 1.0.6 lists them.
 
-import { NS_PER_MS, NS_PER_S, type Ns } from '../../sim/sim.ts';
+import type { Ns } from '../../sim/sim.ts';
 import type { NftChain, NftRule } from './nft-chain.ts';
-import { NFT_HOOKS, NFT_PRIORITIES, type NftListOptions } from './nft-command.ts';
+import type { NftListOptions } from './nft-command.ts';
+import { durationText } from './nft-duration.ts';
+import { NFT_HOOKS, NFT_PRIORITIES } from './nft-priority.ts';
 import type { NftElement, NftSet } from './nft-set.ts';
 import type { NftTable } from './nft-tables.ts';
 import type { NftType } from './nft-type.ts';
@@ -74,13 +76,14 @@ function priorityText(priority: number, hook: string): string {
 }
 
 function setBlock(table: NftTable, set: NftSet, how: How): string {
-  const { name, types, valueType, flags, timeout, comment } = set.options;
+  const { name, types, valueType, flags, timeout, gcInterval, comment } = set.options;
   const word = valueType === null ? 'set' : 'map';
   let out = `\t${word} ${name} {${handle(table.setHandles.get(name) ?? 0, how)}\n`;
   out += `\t\ttype ${types.join(' . ')}${valueType === null ? '' : ` : ${valueType}`}\n`;
-  if (flags.includes('dynamic')) out += '\t\tsize 65535\n';
+  if (set.declaredSize !== 0) out += `\t\tsize ${set.declaredSize}\n`;
   if (flags.length > 0) out += `\t\tflags ${flags.join(',')}\n`;
   if (timeout !== 0) out += `\t\ttimeout ${durationText(timeout)}\n`;
+  if (gcInterval !== 0) out += `\t\tgc-interval ${durationText(gcInterval)}\n`;
   if (comment !== '') out += `\t\tcomment "${comment}"\n`;
   const elements = set.elements().filter((e) => e.expires < 0 || e.expires > how.now);
   if (elements.length > 0) {
@@ -101,22 +104,4 @@ function elementText(set: NftSet, element: NftElement, how: How): string {
   }
   if (element.comment !== '') out += ` comment "${element.comment}"`;
   return element.value === '' ? out : `${out} : ${element.value}`;
-}
-
-/** 3h, 2m5s, 10ms */
-function durationText(ns: Ns): string {
-  let left = Math.floor(ns / NS_PER_MS);
-  let out = '';
-  for (const [unit, ms] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', NS_PER_S / NS_PER_MS],
-    ['ms', 1],
-  ] as const) {
-    const n = Math.floor(left / ms);
-    left -= n * ms;
-    if (n > 0) out += `${n}${unit}`;
-  }
-  return out === '' ? '0s' : out;
 }

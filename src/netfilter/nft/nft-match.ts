@@ -31,7 +31,16 @@ export function readKey(
 
 /** `{ 10.0.0.0/8, 192.0.2.1 }`: the brace is already taken. */
 function readAnonymousSet(reader: NftReader, types: readonly NftType[]): NftSet {
-  const set = new NftSet({ name: '', types, valueType: null, flags: [], timeout: 0, comment: '' });
+  const set = new NftSet({
+    name: '',
+    types,
+    valueType: null,
+    flags: [],
+    size: 0,
+    timeout: 0,
+    gcInterval: 0,
+    comment: '',
+  });
   do {
     const { fields, intervals } = readKey(reader, types);
     set.add({ fields, intervals, comment: '', value: '', data: null, expires: -1 });

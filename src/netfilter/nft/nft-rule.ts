@@ -278,7 +278,16 @@ function readVerdictMap(reader: NftReader, context: NftContext, fields: readonly
   let map: NftSet | null;
   if (reader.word.startsWith('@')) map = readSet(reader, types, context);
   else {
-    map = new NftSet({ name: '', types, valueType: 'verdict', flags: [], timeout: 0, comment: '' });
+    map = new NftSet({
+      name: '',
+      types,
+      valueType: 'verdict',
+      flags: [],
+      size: 0,
+      timeout: 0,
+      gcInterval: 0,
+      comment: '',
+    });
     reader.expect('{');
     do {
       const { fields: key, intervals } = readKey(reader, types);

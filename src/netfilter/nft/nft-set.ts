@@ -1,7 +1,7 @@
 // Sets and maps of nftables (net/netfilter/nft_set_hash.c; intervals nft_set_rbtree.c): keys of one to four fields, looked
 // up without making anything: the caller writes the fields into KEY and asks.
 
-import type { Ns } from '../../sim/sim.ts';
+import { NS_PER_S, type Ns } from '../../sim/sim.ts';
 import { formatNftValue, type NftInterval, type NftType } from './nft-type.ts';
 
 /** The fields of the key that is asked for. */
@@ -9,6 +9,10 @@ export const KEY = new Int32Array(4);
 
 /** Elements a set may have; a choice, nftables has only memory as a limit. */
 export const NFT_ELEMENTS_MAX = 1_048_576;
+/** What packets may put into a set that says no size (nft_dynset_init). */
+const NFT_DYNAMIC_SIZE = 65_535;
+/** nft_set_gc_interval(): how often what has expired is taken out of a set that says nothing of it. */
+const GC_INTERVAL: Ns = NS_PER_S;
 
 /** What a map answers with: a verdict (index of a compiled one), or the fields of an address and port. */
 export interface NftElement {
@@ -30,8 +34,12 @@ export interface NftSetOptions {
   /** null: a set; the words behind the colon of its type: a map */
   readonly valueType: string | null;
   readonly flags: readonly string[];
+  /** elements at most; 0: as many as there may be */
+  readonly size: number;
   /** ns; 0: elements stay */
   readonly timeout: Ns;
+  /** ns; 0: GC_INTERVAL */
+  readonly gcInterval: Ns;
   readonly comment: string;
 }
 
@@ -49,10 +57,25 @@ export class NftSet {
   readonly #buckets = new Map<number, NftElement[]>();
   /** elements with intervals are few: they are asked one after the other */
   readonly #ranges: NftElement[] = [];
+  /** as it is listed; 0: nothing was said of it */
+  declaredSize: number;
   #size = 0;
+  /** no collection before this */
+  #collectAt: Ns = 0;
 
   constructor(options: NftSetOptions) {
     this.options = options;
+    this.declaredSize = options.size;
+  }
+
+  /** Elements that it may hold. */
+  get limit(): number {
+    return this.declaredSize === 0 ? NFT_ELEMENTS_MAX : this.declaredSize;
+  }
+
+  /** nft_dynset_init(): a rule lets packets fill the set; from then on it has an end. */
+  letFill(): void {
+    if (this.declaredSize === 0) this.declaredSize = NFT_DYNAMIC_SIZE;
   }
 
   get size(): number {
@@ -122,9 +145,14 @@ export class NftSet {
     this.#size = 0;
   }
 
-  /** Forgets what has expired; asked before a new element goes into a set that forgets. */
+  /** Forgets what has expired, once per interval; asked when a packet's element finds the set full. */
   collect(now: Ns): void {
-    for (const element of this.elements()) if (element.expires >= 0 && now >= element.expires) this.delete(element);
+    if (now < this.#collectAt) return;
+    const { gcInterval } = this.options;
+    this.#collectAt = now + (gcInterval === 0 ? GC_INTERVAL : gcInterval);
+    const gone = (e: NftElement): boolean => e.expires >= 0 && now >= e.expires;
+    for (const bucket of [...this.#buckets.values()]) for (const e of bucket.filter(gone)) this.delete(e);
+    for (const e of this.#ranges.filter(gone)) this.delete(e);
   }
 
   /** By their fields, smallest first: the kernel's order is that of a hash table. */
