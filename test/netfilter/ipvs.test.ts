@@ -40,6 +40,22 @@ it('what a client sends goes to the real server, what that answers comes from th
   expect(seen(r.round([['b', answered]]).out)).toEqual([`a ${VIRTUAL} > ${CLIENT} ttl 63`]);
 });
 
+it('conntrack leaves its packets alone unless net.ipv4.vs.conntrack says otherwise: MASQUERADE does not touch them', () => {
+  const masquerade = '*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n';
+  const { r } = director();
+  expect(r.netfilter.tables.restore(masquerade, { noFlush: true, counters: false })).toBeNull();
+  expect(seen(r.round([['a', asked]]).out)).toEqual([`b ${CLIENT} > ${SERVER} ttl 63`]);
+  const back = r.round([['b', answered]]);
+  expect(seen(back.out)).toEqual([`a ${VIRTUAL} > ${CLIENT} ttl 63`]);
+  expect(back.list).toEqual([]);
+  const followed = director().r;
+  expect(followed.netns.sysctl.set('net.ipv4.vs.conntrack', '1')).toBeNull();
+  expect(followed.netfilter.tables.restore(masquerade, { noFlush: true, counters: false })).toBeNull();
+  expect(seen(followed.round([['a', asked]]).out)).toEqual([`b 10.2.0.1 > ${SERVER} ttl 63`]);
+  const answer = datagram(SERVER, 5353, '10.2.0.1', 4000);
+  expect(seen(followed.round([['b', answer]]).out)).toEqual([`a ${VIRTUAL} > ${CLIENT} ttl 63`]);
+});
+
 it('a connection outlives its service: its packets are dropped, not given to this host, until it is over', () => {
   const { r, ipvs } = director();
   r.round([['a', asked]]);

@@ -16,7 +16,7 @@ import { TCP_FLAGS, TCP_HEADER, TcpFlag } from '../../wire/tcp.ts';
 import { UDP_HEADER } from '../../wire/udp.ts';
 import { HOOK_STOLEN, Hook } from '../hook.ts';
 import { AddressType, type NetfilterHost } from '../netfilter-host.ts';
-import { CtDir, ctDirection, ctInfoOf, ctOf } from '../nf-conn.ts';
+import { CtDir, ctDirection, ctInfoOf, ctOf, setUntracked } from '../nf-conn.ts';
 import { IpvsConnection, IpvsConnectionTable, usesOldConntrack } from './connection.ts';
 import { decrementTtl, icmpChecksum, quotedPacket, rewrite, setAddress } from './mangle.ts';
 import type { IpvsDestination, IpvsService } from './service.ts';
@@ -142,7 +142,7 @@ export class Ipvs extends IpvsServiceTable {
     rewrite(at, transport, protocol, IPV4_SOURCE, 0, c.virtualAddress, c.virtualPort);
     this.#count(c, end - at, false);
     this.#setState(c, IpvsDirection.OUTPUT, protocol === TCP ? view.getUint8(transport + TCP_FLAGS) : 0);
-    if (c.conntrack) this.#updateConntrack(frame, c, false);
+    this.#follow(frame, c, false);
     this.#refresh(c);
     if (hook === Hook.LOCAL_OUT) return this.#host.rerouteLocalOut(frame);
     return 0;
@@ -289,12 +289,12 @@ export class Ipvs extends IpvsServiceTable {
       decrementTtl(at);
     }
     rewrite(at, transport, c.protocol, IPV4_DESTINATION, 2, c.realAddress, c.realPort);
-    if (c.conntrack) this.#updateConntrack(frame, c, true);
-    return this.#forward(hook, frame, local);
+    return this.#forward(hook, frame, c, local);
   }
 
   /** ip_vs_nat_send_or_cont: to a real server of this host the packet goes on where it is. */
-  #forward(hook: Hook, frame: Frame, local: boolean): Verdict {
+  #forward(hook: Hook, frame: Frame, c: IpvsConnection, local: boolean): Verdict {
+    this.#follow(frame, c, true);
     if (local) return hook === Hook.LOCAL_OUT ? this.#host.rerouteLocalOut(frame) : 0;
     const outer = this.#passing;
     this.#passing = frame;
@@ -303,10 +303,11 @@ export class Ipvs extends IpvsServiceTable {
     return HOOK_STOLEN;
   }
 
-  /** ip_vs_update_conntrack: answers come from the real server, so conntrack has to expect them from there. */
-  #updateConntrack(frame: Frame, c: IpvsConnection, toServer: boolean): void {
+  /** ip_vs_update_conntrack: it has to expect answers from the real server; or ip_vs_notrack: no rule translates on top. */
+  #follow(frame: Frame, c: IpvsConnection, toServer: boolean): void {
     const ct = ctOf(frame);
-    if (ct === null || ct.confirmed || ctDirection(ctInfoOf(frame) as 0) !== CtDir.ORIGINAL) return;
+    if (!c.conntrack && ct !== null) setUntracked(frame);
+    if (!c.conntrack || ct === null || ct.confirmed || ctDirection(ctInfoOf(frame) as 0) !== CtDir.ORIGINAL) return;
     if (toServer)
       ct.conntrack.alterReply(ct, c.realAddress, c.protocol === ICMP ? ct.rSport : c.realPort, ct.rDst, ct.rDport);
     else ct.conntrack.alterReply(ct, ct.rSrc, ct.rSport, c.virtualAddress, c.virtualPort);
@@ -331,6 +332,7 @@ export class Ipvs extends IpvsServiceTable {
     setAddress(quoted, IPV4_DESTINATION, c.virtualAddress);
     view.setUint16(ports + 2, c.virtualPort);
     icmpChecksum(icmp, end);
+    this.#follow(frame, c, false);
     if (this.#host.wantsNotes) this.#note(frame, c, 'an ICMP error about');
     return 0;
   }
@@ -359,7 +361,7 @@ export class Ipvs extends IpvsServiceTable {
     view.setUint16(ports, c.realPort);
     icmpChecksum(icmp, end);
     if (this.#host.wantsNotes) this.#note(frame, c, 'an ICMP error about');
-    return this.#forward(hook, frame, local);
+    return this.#forward(hook, frame, c, local);
   }
 
   // -- life of a connection ---------------------------------------------------------------------------------------------
