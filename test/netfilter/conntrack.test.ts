@@ -89,7 +89,8 @@ describe('entries', () => {
     expect(ipvs.addService(service)).toBeNull();
     expect(ipvs.addDestination(ipvs.findService(17, service.address, 53)!, { address: ip(B), port: 53 })).toBeNull();
     r.give('a', datagram(A, 4000, '10.1.0.1', 53));
-    expect([r.list().length, ipvs.connections.size]).toEqual([2, 1]);
+    expect(r.list().some((line) => line.startsWith('tcp'))).toBe(true);
+    expect(ipvs.connections.size).toBe(1);
     expect(r.world.sim.nextTime()).toBeGreaterThan(0);
     r.netns.dispose();
     wait(r, 1);
