@@ -64,6 +64,8 @@ export class IperfClient extends Program {
   readonly #cookie: Uint8Array;
   readonly #streams: IperfData[] = [];
   #controlStream: TcpStream | null = null;
+  /** the connection that is not there yet */
+  #connecting: TcpStream | null = null;
   #control: IperfControl | null = null;
   #report: IperfReport | null = null;
   #theirs: IperfResults | null = null;
@@ -105,6 +107,7 @@ export class IperfClient extends Program {
     this.#cancelLookup?.();
     this.#control?.stop();
     for (const data of this.#streams) data.stream.close();
+    this.#connecting?.close();
     this.#controlStream?.close();
   }
 
@@ -139,7 +142,9 @@ export class IperfClient extends Program {
       this.#fail(`unable to connect to server: ${ERRNO_TEXT[errno]}`);
       return;
     }
+    this.#connecting = stream;
     stream.connect(this.#address, port, 0, (result) => {
+      this.#connecting = null;
       if (result === null) {
         done(stream);
         return;

@@ -38,6 +38,9 @@ export class Socat extends Program {
   readonly #o: SocatRun;
   readonly #open: Channel[] = [];
   readonly #listeners: TcpSocket[] = [];
+  /** what is under way and in no channel yet: connections that are not accepted or open, sockets that wait for a peer */
+  readonly #pending = new Set<{ close(): void }>();
+  readonly #lookups = new Set<() => void>();
   readonly #schedule: Schedule = (delay, fire) => this.after(delay, fire);
 
   constructor(host: ProgramHost, options: SocatRun) {
@@ -63,7 +66,9 @@ export class Socat extends Program {
   }
 
   protected release(): void {
+    for (const cancel of this.#lookups) cancel();
     for (const listener of this.#listeners) listener.close();
+    for (const one of this.#pending) one.close();
     for (const channel of this.#open) channel.close();
   }
 
@@ -116,7 +121,14 @@ export class Socat extends Program {
   }
 
   #lookup(name: string, done: (address: number | null) => void): void {
-    resolveHost(this.host, name, 'inet', (result) => done('error' in result ? null : result.addresses[0]!));
+    let answered = false;
+    let cancel: () => void = () => {};
+    cancel = resolveHost(this.host, name, 'inet', (result) => {
+      answered = true;
+      this.#lookups.delete(cancel);
+      done('error' in result ? null : result.addresses[0]!);
+    });
+    if (!answered) this.#lookups.add(cancel);
   }
 
   #tcp(address: SocatAddress & { kind: 'tcp' | 'udp' }, done: Opened): void {
@@ -127,7 +139,9 @@ export class Socat extends Program {
         return;
       }
       const stream = new TcpStream(this.#schedule, ownSocket(this.host, new TcpSocket(this.host.netns)));
+      this.#pending.add(stream);
       const failed = (call: string, errno: Errno | 'timeout'): void => {
+        this.#pending.delete(stream);
         stream.close();
         const text = errno === 'timeout' ? 'Connection timed out' : ERRNO_TEXT[errno];
         done(`${call}(5, AF=2 ${address.host}:${port}, 16): ${text}`);
@@ -146,8 +160,12 @@ export class Socat extends Program {
       }
       const limit = Math.round(options.connectTimeout * NS_PER_S);
       stream.connect(remote, port, limit, (result) => {
-        if (result === null) done(new TcpChannel(stream));
-        else failed('connect', result);
+        if (result !== null) {
+          failed('connect', result);
+          return;
+        }
+        this.#pending.delete(stream);
+        done(new TcpChannel(stream));
       });
     });
   }
@@ -156,10 +174,12 @@ export class Socat extends Program {
     this.#lookup(address.host, (remote) => {
       const socket = udpSocket(this.host, 0, address.options.sourcePort);
       if (typeof socket === 'string' || remote === null) {
+        if (typeof socket !== 'string') socket.close();
         done(typeof socket === 'string' ? socket : `getaddrinfo("${address.host}"): Name or service not known`);
         return;
       }
       const errno = socket.connect(remote, address.port);
+      if (errno !== null) socket.close();
       done(errno === null ? new UdpChannel(this.#schedule, socket, null) : ERRNO_TEXT[errno]);
     });
   }
@@ -170,12 +190,16 @@ export class Socat extends Program {
       done(socket);
       return;
     }
+    this.#pending.add(socket);
     socket.onReady = () => {
       const first = socket.recv();
       if (first === null) return;
       socket.connect(first.source, first.sourcePort);
       socket.onReady = null;
-      this.after(WAKE_LATENCY, () => done(new UdpChannel(this.#schedule, socket, first)));
+      this.after(WAKE_LATENCY, () => {
+        this.#pending.delete(socket);
+        done(new UdpChannel(this.#schedule, socket, first));
+      });
     };
   }
 
@@ -200,7 +224,11 @@ export class Socat extends Program {
           done(new TcpChannel(stream));
           return;
         }
-        this.after(SPAWN_COST, () => done(new TcpChannel(stream)));
+        this.#pending.add(stream);
+        this.after(SPAWN_COST, () => {
+          this.#pending.delete(stream);
+          done(new TcpChannel(stream));
+        });
       }
     };
     listener.onReady = () => {

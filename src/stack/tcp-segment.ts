@@ -108,26 +108,6 @@ export class TcpSegment {
     this.sackAt = 0;
     this.sackCount = 0;
   }
-
-  /** Drops bytes that lie before `seq` (and a SYN, which no queue takes). */
-  trimHead(seq: number): void {
-    let cut = (seq - this.seq) >>> 0;
-    if (this.syn && cut > 0) {
-      cut--;
-      this.flags &= ~FLAG.SYN;
-    }
-    this.seq = seq;
-    this.dataAt += Math.min(cut, this.len);
-    this.len = Math.max(0, this.len - cut);
-  }
-
-  /** Drops bytes from `seq` on, and with them a FIN. */
-  trimTail(seq: number): void {
-    const cut = (this.endSeq - seq) >>> 0;
-    this.len = Math.max(0, this.len - (this.fin ? cut - 1 : cut));
-    this.flags &= ~FLAG.FIN;
-    this.endSeq = seq;
-  }
 }
 
 /**
