@@ -142,7 +142,11 @@ function encapsulate(vxlan: Vxlan, frame: Frame, remote: VxlanRemote): void {
 
 /** The inner packet's checksum would be left to the device (CHECKSUM_PARTIAL): TCP and UDP, while it does checksums. */
 function leavesChecksum(vxlan: Vxlan, packet: number, protocol: number): boolean {
-  if (!vxlan.dev.txChecksum || protocol !== EtherType.IPV4 || !vxlan.netns.machine.bugs.has('nat-tunnel-udp-checksum')) {
+  if (
+    !vxlan.dev.txChecksum ||
+    protocol !== EtherType.IPV4 ||
+    !vxlan.netns.machine.bugs.has('nat-tunnel-udp-checksum')
+  ) {
     return false;
   }
   const inner = view.getUint8(packet + IPV4_PROTOCOL);
