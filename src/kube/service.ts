@@ -85,11 +85,6 @@ export function wantsNodePorts(s: ServiceSpec): boolean {
   return s.type === 'NodePort' || (s.type === 'LoadBalancer' && s.allocateLoadBalancerNodePorts);
 }
 
-/** Reachable from outside at all: then externalTrafficPolicy and node ports mean something. */
-export function isExternal(s: ServiceSpec): boolean {
-  return s.type === 'NodePort' || s.type === 'LoadBalancer' || s.externalIPs.length > 0;
-}
-
 /** A port of a health check is given to LoadBalancer with externalTrafficPolicy Local. */
 export function wantsHealthCheckNodePort(s: ServiceSpec): boolean {
   return s.type === 'LoadBalancer' && s.externalTrafficPolicy === 'Local';

@@ -4,9 +4,6 @@ import type { Ipv4 } from '../../addr/ipv4.ts';
 import type { Ns } from '../../sim/sim.ts';
 import type { IpvsScheduler } from './scheduler.ts';
 
-/** How packets reach a real server (IP_VS_CONN_F_FWD_MASK). Only `masq` is what kube-proxy uses, and what is emulated. */
-export type IpvsForward = 'masq';
-
 /** Counters of a service or a destination (struct ip_vs_kstats). */
 export class IpvsStats {
   connections = 0;

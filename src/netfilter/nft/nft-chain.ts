@@ -6,8 +6,7 @@ import { Verdict } from '../verdict.ts';
 
 /** NFT_BREAK: the rule does not match, the next one is asked. */
 export const BREAK = -6;
-/** What an expression says: CONTINUE goes on in the rule, BREAK leaves it, the others leave the chain. */
-export type NftVerdict = Verdict | typeof BREAK;
+/** What an expression says, a Verdict or BREAK: CONTINUE goes on in the rule, BREAK leaves it, the others leave the chain. */
 export type NftOp = (packet: Packet) => number;
 
 /** NFT_JUMP_STACK_SIZE: so deep may jumps be nested. */
