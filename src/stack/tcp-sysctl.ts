@@ -1,5 +1,11 @@
 // TCP's sysctls with Linux 6.18's defaults (net/ipv4/tcp_ipv4.c tcp_sk_init, sysctl_net_ipv4.c;
 // Documentation/networking/ip-sysctl.rst): default, least and greatest value of each, by its name behind "net.ipv4.".
+//
+// Some can be set and change nothing: tcp_adv_win_scale does nothing in Linux either; segments leave without a queueing
+// discipline's delay, so tcp_limit_output_bytes and tcp_autocorking never hold any back; timers are exact, so
+// tcp_comp_sack_slack_ns has nothing to spread; no metrics are kept for tcp_no_metrics_save to forget; and packetization
+// layer path MTU discovery (tcp_mtu_probing, tcp_base_mss, tcp_mtu_probe_floor, tcp_probe_threshold, tcp_probe_interval) is
+// not emulated.
 
 const INT_MAX = 0x7fffffff;
 const UINT_MAX = 0xffffffff;
