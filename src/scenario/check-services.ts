@@ -256,7 +256,17 @@ class ServiceCheck {
   #selector({ service }: ServiceDraft, label: string): void {
     const { spec, metadata } = service;
     const { selector } = spec;
-    if (selector === undefined || spec.type === 'ExternalName') return;
+    if (spec.type === 'ExternalName') return;
+    if (selector === undefined) {
+      // Slices that are wrong elsewhere may be its own.
+      const { endpointSlices } = this.#draft;
+      const own = (s: (typeof endpointSlices)[number]): boolean =>
+        s === null ||
+        (s.slice.metadata.namespace === metadata.namespace && s.slice.metadata.labels[SERVICE_LABEL] === metadata.name);
+      if (!endpointSlices.some(own))
+        this.#findings.warnings.push(`the Service ${label} has no selector and no EndpointSlice: it has no endpoints`);
+      return;
+    }
     const pods = this.#draft.pods.filter((p) => p !== null);
     // Pods that are wrong elsewhere may be the ones.
     if (pods.length < this.#draft.pods.length) return;

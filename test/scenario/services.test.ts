@@ -138,6 +138,23 @@ describe('a Service that may surprise', () => {
     expect(scenario!.warnings).toEqual(['the selector of the Service web picks no pod: it begins without endpoints']);
   });
 
+  it('one without a selector, as a misspelt one leaves it, is taken with a warning when no slice is its own', () => {
+    const misspelt = service('ports: [{port: 80}]').replace('selector:', 'selctor:');
+    const { scenario, problems } = loadScenario(misspelt, 'x');
+    expect(problems).toEqual([]);
+    expect(scenario!.warnings).toEqual(['the Service web has no selector and no EndpointSlice: it has no endpoints']);
+    const slice = `
+endpointSlices:
+  - apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+    addressType: IPv4
+    ports: [{port: 80}]
+    endpoints: [{addresses: [10.244.9.9]}]
+`;
+    expect(loadScenario(misspelt + slice, 'x').scenario!.warnings).toEqual([]);
+  });
+
   it('a mistake of kube-proxy that its mode cannot make is taken with a warning', () => {
     const proxy = (settings: string): string =>
       service('ports: [{port: 80}]').replace('{nodes: 2}', `{nodes: 2, kubeProxy: {${settings}}}`);
