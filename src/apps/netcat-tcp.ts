@@ -79,6 +79,9 @@ export class NetcatTcp extends Program {
 
   #connect(i: number): void {
     const { address, name, ports, source, sourcePort, idle, scan, service } = this.#o;
+    // connection_info(): the address only when it tells something.
+    const number = formatIpv4(address);
+    const peer = name === number ? name : `${name} (${number})`;
     const port = ports[i];
     if (port === undefined) {
       this.exit(this.#status);
@@ -99,14 +102,14 @@ export class NetcatTcp extends Program {
       if (result !== null) {
         this.#o.texts?.failed(result);
         const why = result === 'timeout' ? 'timed out: Operation now in progress' : `failed: ${ERRNO_TEXT[result]}`;
-        if (this.#o.texts === undefined) this.#note(`nc: connect to ${name} port ${port} (tcp) ${why}`);
+        if (this.#o.texts === undefined) this.#note(`nc: connect to ${peer} port ${port} (tcp) ${why}`);
         stream.close();
         this.#connect(i + 1);
         return;
       }
       this.#status = 0;
       if (this.#o.texts !== undefined) this.#o.texts.connected();
-      else this.#note(`Connection to ${name} ${port} port [tcp/${service(port)}] succeeded!`);
+      else this.#note(`Connection to ${peer} ${port} port [tcp/${service(port)}] succeeded!`);
       if (scan) {
         stream.close();
         this.#connect(i + 1);

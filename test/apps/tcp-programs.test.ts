@@ -77,6 +77,7 @@ const ALONE: readonly string[] = [
   `busybox wget -O- ${URL}`,
   'nc -z 10.9.1.1 80',
   'nc -zv 10.9.1.1 80',
+  'nc -zv localhost 80',
   'nc -zv -w 1 10.79.0.1 80',
   'ss -tln',
   'ss -uan',
