@@ -167,7 +167,7 @@ function sections(text: string): Map<string, string> {
     .replace(/\d+ {3} *[\d.]+ [KM]Bytes {7}$/gm, 'CWND')
     .replace(/\d+ {13}sender$/gm, 'N sender')
     .replace(
-      /([\d.]+)-([\d.]+) +sec .*?[KM]bits\/sec/g,
+      /([\d.]+)-([\d.]+) +sec .*?[KM]?bits\/sec/g,
       (_all, a: string, b: string) => `${Math.round(+a)}-${Math.round(+b)} sec`,
     )
     // what was left behind the last whole second
