@@ -62,8 +62,8 @@ export {
 export { NS_PER_MS, NS_PER_S, NS_PER_US, type Ns, RunOutcome, type Sim } from './sim/sim.ts';
 export { Machine } from './stack/machine.ts';
 export type { NetNamespace } from './stack/netns.ts';
-export type { TcpInfo } from './stack/tcp-info.ts';
-export { MsgFlag, TcpSocket } from './stack/tcp-socket.ts';
+export type { TcpInfo } from './stack/tcp/tcp-info.ts';
+export { MsgFlag, TcpSocket } from './stack/tcp/tcp-socket.ts';
 export { type Datagram, UdpSocket } from './stack/udp-socket.ts';
 export { World } from './stack/world.ts';
 export { type Dissection, dissectFrame } from './wire/dissect.ts';

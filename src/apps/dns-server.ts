@@ -7,7 +7,7 @@ import { type DnsHandler, serveDns } from '../dns/server.ts';
 import { TcpFraming } from '../dns/tcp-framing.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { ERRNO_TEXT, type Errno } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { UdpSocket } from '../stack/udp-socket.ts';
 import { DNS_PORT } from '../wire/dns.ts';
 import { Program, type ProgramHost, SEND_INTERVAL, WAKE_LATENCY } from './program.ts';

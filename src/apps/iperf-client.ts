@@ -3,8 +3,8 @@
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { NS_PER_S, NS_PER_US, type Ns } from '../sim/sim.ts';
 import { ERRNO_TEXT } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
-import { httpDate, millisecondsOf } from './http-date.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
+import { httpDate, millisecondsOf } from './http/http-date.ts';
 import { IperfData } from './iperf-data.ts';
 import {
   IperfControl,

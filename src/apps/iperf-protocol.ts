@@ -3,7 +3,7 @@
 
 import type { Rng } from '../base/rng.ts';
 import { GrowingBytes } from './growing-bytes.ts';
-import { concat } from './http-message.ts';
+import { concat } from './http/http-message.ts';
 import type { TcpStream } from './tcp-stream.ts';
 
 export const IperfState = {

@@ -4,7 +4,7 @@
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import type { Ns, Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT, type Errno } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 import { ownSocket } from './socket-owner.ts';
 import { type Schedule, TcpStream } from './tcp-stream.ts';

@@ -4,7 +4,7 @@
 import { parseIpv4 } from '../addr/ipv4.ts';
 import { NS_PER_S, type Ns, type Timer } from '../sim/sim.ts';
 import { ERRNO_TEXT, type Errno } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { type Channel, EchoChannel, FileChannel, StdioChannel, TcpChannel, UdpChannel, udpSocket } from './channel.ts';
 import type { Files } from './files.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';

@@ -8,7 +8,7 @@ import type { Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { PathMtuDiscovery } from '../stack/path-mtu-discovery.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { UdpSocket } from '../stack/udp-socket.ts';
 import { DNS_PORT } from '../wire/dns.ts';
 import { type ProgramHost, SEND_INTERVAL, WAKE_LATENCY } from './program.ts';

@@ -4,7 +4,7 @@
 import { formatIpv4, type Ipv4 } from '../addr/ipv4.ts';
 import { NS_PER_MS, NS_PER_S, type Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { Program, type ProgramHost } from './program.ts';
 import { osErrorText, osErrorTraceback } from './python-text.ts';
 import { ownSocket } from './socket-owner.ts';

@@ -4,7 +4,7 @@
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { NS_PER_MS, type Ns } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
-import { TcpSocket } from '../stack/tcp-socket.ts';
+import { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { Program, type ProgramHost, WAKE_LATENCY } from './program.ts';
 import { ownSocket } from './socket-owner.ts';
 import { CALL_COST, TcpStream } from './tcp-stream.ts';

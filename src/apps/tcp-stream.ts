@@ -6,7 +6,7 @@ import type { Ipv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
 import type { Ns, Timer } from '../sim/sim.ts';
 import type { Errno } from '../stack/errno.ts';
-import type { TcpSocket } from '../stack/tcp-socket.ts';
+import type { TcpSocket } from '../stack/tcp/tcp-socket.ts';
 import { WAKE_LATENCY } from './program.ts';
 
 /**

@@ -4,8 +4,8 @@
 // The real ones look every so often. Here the tables tell of a change, and only then is there a time at which to look: a
 // cluster in which nothing happens has no timers.
 
-import type { TableName } from '../netfilter/ip-table.ts';
-import type { IpTables } from '../netfilter/ip-tables.ts';
+import type { TableName } from '../netfilter/xtables/ip-table.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
 import { NS_PER_MS, NS_PER_S, type Ns, type Sim, type Timer } from '../sim/sim.ts';
 import { ensureChain } from './ensure-rules.ts';
 

@@ -8,11 +8,11 @@
 //   podwire/tcp-echo, podwire/udp-echo         send back, on the container's ports or 7
 
 import { NO_FILES } from '../apps/files.ts';
-import { HttpEcho } from '../apps/http-echo.ts';
-import { Netexec } from '../apps/netexec.ts';
-import { Nginx } from '../apps/nginx.ts';
+import { HttpEcho } from '../apps/http/http-echo.ts';
+import { Netexec } from '../apps/http/netexec.ts';
+import { Nginx } from '../apps/http/nginx.ts';
+import { PythonHttpServer } from '../apps/http/python-http-server.ts';
 import type { Program, ProgramHost } from '../apps/program.ts';
-import { PythonHttpServer } from '../apps/python-http-server.ts';
 import { TcpEcho } from '../apps/tcp-echo.ts';
 import { UdpEcho } from '../apps/udp-echo.ts';
 import type { ContainerSpec } from './cluster-spec.ts';

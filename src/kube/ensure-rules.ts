@@ -2,9 +2,9 @@
 // when they are not there, left alone when they are.
 
 import { assert } from '../base/assert.ts';
-import type { TableName } from '../netfilter/ip-table.ts';
-import type { IpTables } from '../netfilter/ip-tables.ts';
-import { saveRule } from '../netfilter/rule-text.ts';
+import type { TableName } from '../netfilter/xtables/ip-table.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
+import { saveRule } from '../netfilter/xtables/rule-text.ts';
 
 export function ensureChain(tables: IpTables, table: TableName, chain: string): void {
   if (tables.ensure(table).chains.has(chain)) return;

@@ -2,7 +2,7 @@
 // to everybody else with the node's.
 
 import { formatIpv4Prefix, type Ipv4Prefix } from '../addr/ipv4.ts';
-import type { IpTables } from '../netfilter/ip-tables.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
 import { NS_PER_S, type Ns, type Sim } from '../sim/sim.ts';
 import { ensureChain, ensureRule, restore } from './ensure-rules.ts';
 import { MASQUERADE_MARK } from './proxy-rules.ts';

@@ -1,8 +1,8 @@
 // kube-proxy in iptables mode (pkg/proxy/iptables/proxier.go): a full sync ensures chains and jumps and writes every rule, a
 // partial one writes the fixed chains and those of the Services that changed. Chains that nobody uses any more go with it.
 
-import type { TableName } from '../netfilter/ip-table.ts';
-import type { IpTables } from '../netfilter/ip-tables.ts';
+import type { TableName } from '../netfilter/xtables/ip-table.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
 import {
   isServiceChain,
   KUBE_EXTERNAL_SERVICES,

@@ -5,10 +5,10 @@
 import type { Ipv4 } from '../addr/ipv4.ts';
 import { assert } from '../base/assert.ts';
 import { DeviceKind, type NetDevice } from '../link/device.ts';
-import type { IpTables } from '../netfilter/ip-tables.ts';
 import type { Ipvs } from '../netfilter/ipvs/ipvs.ts';
 import { isIpvsScheduler } from '../netfilter/ipvs/scheduler.ts';
 import type { IpvsService } from '../netfilter/ipvs/service.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { addAddress, dropAddress } from '../stack/address-control.ts';
 import { Scope } from '../stack/fib.ts';

@@ -2,7 +2,7 @@
 // outside to addresses of the loopback (CVE-2020-8558), its canaries, and the chain by which others tell which variant of
 // iptables the node uses.
 
-import type { IpTables } from '../netfilter/ip-tables.ts';
+import type { IpTables } from '../netfilter/xtables/ip-tables.ts';
 import { NS_PER_S, type Ns } from '../sim/sim.ts';
 import { KUBE_FIREWALL } from './chain-name.ts';
 import { ensureChain, ensureRule } from './ensure-rules.ts';

@@ -1,7 +1,7 @@
 // Health check node ports (pkg/proxy/healthcheck/service_health.go): with externalTrafficPolicy Local a load balancer asks every
 // node whether it has an endpoint of its own; 200 when it has, 503 when it has none.
 
-import { type GoAnswer, GoHttpServer } from '../apps/go-http-server.ts';
+import { type GoAnswer, GoHttpServer } from '../apps/http/go-http-server.ts';
 import type { ProgramHost } from '../apps/program.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import { type RunningProgram, runProgramIn } from './pod-program.ts';

@@ -2,7 +2,7 @@
 // client that keeps its port keeps its flow alive: without this it would talk to an endpoint that is gone for as long as it
 // keeps asking (kubernetes#48370). TCP has resets and needs no help.
 
-import type { NfConn } from '../netfilter/nf-conn.ts';
+import type { NfConn } from '../netfilter/conntrack/nf-conn.ts';
 import { IpProtocol } from '../wire/ipv4.ts';
 import type { ProxyPort } from './proxy-state.ts';
 

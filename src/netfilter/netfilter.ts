@@ -13,16 +13,16 @@
 import type { DropReason } from '../base/drop-reason.ts';
 import type { Frame } from '../link/frame.ts';
 import * as frames from '../link/frame.ts';
-import { Conntrack } from './conntrack.ts';
-import { CONNTRACK_PREFIX } from './conntrack-sysctl.ts';
+import { Conntrack } from './conntrack/conntrack.ts';
+import { CONNTRACK_PREFIX } from './conntrack/conntrack-sysctl.ts';
+import { natHook } from './conntrack/nat-packet.ts';
 import { HOOK_STOLEN, Hook, type HookChain } from './hook.ts';
-import { TABLE_HOOKS, type TableName } from './ip-table.ts';
-import { IpTables } from './ip-tables.ts';
 import type { Ipvs } from './ipvs/ipvs.ts';
-import { natHook } from './nat-packet.ts';
 import type { NetfilterHost } from './netfilter-host.ts';
 import type { NftTables } from './nft/nft-tables.ts';
 import { Packet } from './packet.ts';
+import { TABLE_HOOKS, type TableName } from './xtables/ip-table.ts';
+import { IpTables } from './xtables/ip-tables.ts';
 
 const { FrameNf, frameNf, framePort } = frames;
 

@@ -5,7 +5,7 @@
 import type { IFileSystem } from 'just-bash';
 import { formatMac } from '../addr/mac.ts';
 import type { NetDevice } from '../link/device.ts';
-import { type RecentTable, recentText } from '../netfilter/recent-table.ts';
+import { type RecentTable, recentText } from '../netfilter/xtables/recent-table.ts';
 import type { NetNamespace } from '../stack/netns.ts';
 import type { EmulatedFs } from './emulated-fs.ts';
 import { podFile, underlyingPath, writePodFile } from './system-files.ts';

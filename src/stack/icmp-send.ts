@@ -16,7 +16,7 @@ import {
   u8,
   view,
 } from '../link/frame.ts';
-import { attachCt } from '../netfilter/nf-conn.ts';
+import { attachCt } from '../netfilter/conntrack/nf-conn.ts';
 import { ICMP_CHECKSUM, ICMP_HEADER, IcmpType, IcmpUnreach, isIcmpError, writeIcmp } from '../wire/icmp.ts';
 import {
   IPV4_DESTINATION,

@@ -13,8 +13,8 @@ import {
   u8,
   view,
 } from '../link/frame.ts';
+import { attachCt } from '../netfilter/conntrack/nf-conn.ts';
 import type { Hook } from '../netfilter/hook.ts';
-import { attachCt } from '../netfilter/nf-conn.ts';
 import { finish, fold, pseudoSum } from '../wire/checksum.ts';
 import { ETH_DESTINATION, ETH_HEADER, ETH_SOURCE, ETH_TYPE, EtherType } from '../wire/ethernet.ts';
 import {

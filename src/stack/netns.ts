@@ -28,7 +28,7 @@ import { InputRouter } from './route-input.ts';
 import { SNMP_NAMES } from './snmp.ts';
 import { SocketTable } from './socket-table.ts';
 import { Sysctl } from './sysctl.ts';
-import { TcpTable } from './tcp-table.ts';
+import { TcpTable } from './tcp/tcp-table.ts';
 import type { World } from './world.ts';
 
 export class NetNamespace {

@@ -5,11 +5,11 @@
 // (net.ipv4.conf.*, net.ipv4.neigh.*), and values that this emulator keeps and reports but that steer nothing here.
 // How `all` and a device's own value combine (maximum, or, and) is the reader's business: see in-device.ts.
 
-import { CONNTRACK_SYSCTLS } from '../netfilter/conntrack-sysctl.ts';
+import { CONNTRACK_SYSCTLS } from '../netfilter/conntrack/conntrack-sysctl.ts';
 import { IPVS_SYSCTLS } from '../netfilter/ipvs/ipvs-sysctl.ts';
 import { NEIGH_DEFAULTS, type NeighParameterName, NeighParameters } from './neigh-parameters.ts';
-import { AVAILABLE_CONGESTION_CONTROL, findCongestionControl } from './tcp-cong-choice.ts';
-import { TCP_VALUES, TCP_VECTORS, type TcpVectorName } from './tcp-sysctl.ts';
+import { AVAILABLE_CONGESTION_CONTROL, findCongestionControl } from './tcp/tcp-cong-choice.ts';
+import { TCP_VALUES, TCP_VECTORS, type TcpVectorName } from './tcp/tcp-sysctl.ts';
 
 /** Per-device values of net.ipv4.conf.X, all integers. */
 export const CONF_DEFAULTS = {

@@ -6,7 +6,7 @@ import { DnsServer } from '../../src/apps/dns-server.ts';
 import { framed } from '../../src/dns/glibc-send.ts';
 import { TableZone } from '../../src/dns/table-zone.ts';
 import { TcpFraming } from '../../src/dns/tcp-framing.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { DnsClass, DnsRcode, DnsType } from '../../src/wire/dns.ts';
 import { type DnsMessage, dnsQuery, parseDnsBytes, writeDns } from '../../src/wire/dns-message.ts';

@@ -4,8 +4,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GrowingBytes } from '../../src/apps/growing-bytes.ts';
-import { concat, fromLatin1, join, LAST_CHUNK, latin1, writeChunk, writeHead } from '../../src/apps/http-message.ts';
-import { HttpRequestParser, HttpResponseParser } from '../../src/apps/http-parser.ts';
+import {
+  concat,
+  fromLatin1,
+  join,
+  LAST_CHUNK,
+  latin1,
+  writeChunk,
+  writeHead,
+} from '../../src/apps/http/http-message.ts';
+import { HttpRequestParser, HttpResponseParser } from '../../src/apps/http/http-parser.ts';
 
 interface Seen {
   /** one entry for each head, body (joined) and end */

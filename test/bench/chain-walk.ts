@@ -5,8 +5,8 @@
 
 import { allocFrame, frameStart, freeFrame, view } from '../../src/link/frame.ts';
 import { Hook } from '../../src/netfilter/hook.ts';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
 import { Packet } from '../../src/netfilter/packet.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
 import { writeIpv4Header } from '../../src/wire/ipv4.ts';
 import { TestHost } from '../netfilter/test-host.ts';
 

@@ -7,7 +7,7 @@ import { serviceChains } from '../../src/kube/chain-name.ts';
 import { chooseEndpoints } from '../../src/kube/endpoint-choice.ts';
 import type { ServiceEndpoint, ServicePort } from '../../src/kube/service-port.ts';
 import { staleFlows } from '../../src/kube/stale-conntrack.ts';
-import type { NfConn } from '../../src/netfilter/nf-conn.ts';
+import type { NfConn } from '../../src/netfilter/conntrack/nf-conn.ts';
 
 const ip = (text: string): number => parseIpv4(text)!;
 const HERE = { name: 'node-1', zone: 'a' };

@@ -17,8 +17,8 @@ import { NODE_PORT_RANGE } from '../../src/kube/node-port-allocator.ts';
 import type { ProxyRuleSettings } from '../../src/kube/proxy-rules.ts';
 import { type Protocol, type ServiceSpec, servicePort, serviceSpec } from '../../src/kube/service.ts';
 import { Services } from '../../src/kube/services.ts';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
 import type { NetfilterHost } from '../../src/netfilter/netfilter-host.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
 import { NS_PER_MS, NS_PER_S, Sim } from '../../src/sim/sim.ts';
 
 const golden = resolve(import.meta.dirname, '../../../shared/golden');

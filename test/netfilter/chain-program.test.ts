@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../src/base/rng.ts';
-import { INDEX_MINIMUM } from '../../src/netfilter/chain-program.ts';
+import { INDEX_MINIMUM } from '../../src/netfilter/xtables/chain-program.ts';
 import { countHere } from './count-here.ts';
 import { randomPacket, randomTable, SETS } from './random-rules.ts';
 

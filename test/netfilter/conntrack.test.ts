@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { DropReason } from '../../src/base/drop-reason.ts';
 import { framesInUse } from '../../src/link/frame.ts';
-import { CtMessage } from '../../src/netfilter/conntrack-event.ts';
+import { CtMessage } from '../../src/netfilter/conntrack/conntrack-event.ts';
 import { ipvsOf } from '../../src/netfilter/ipvs/ipvs-hooks.ts';
 import { NS_PER_MS, NS_PER_S } from '../../src/sim/sim.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';

@@ -3,9 +3,9 @@
 import { expect } from 'vitest';
 import { frameFromBytes, freeFrame } from '../../src/link/frame.ts';
 import { Hook } from '../../src/netfilter/hook.ts';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
 import { runIpset } from '../../src/netfilter/ipset/ipset-run.ts';
 import { Packet } from '../../src/netfilter/packet.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
 import { TestHost } from './test-host.ts';
 
 const ETH0 = 2;

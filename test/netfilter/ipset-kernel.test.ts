@@ -4,10 +4,10 @@
 
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
 import { runIpset } from '../../src/netfilter/ipset/ipset-run.ts';
-import { splitWords } from '../../src/netfilter/iptables-restore.ts';
-import { runIptables } from '../../src/netfilter/iptables-run.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
+import { splitWords } from '../../src/netfilter/xtables/iptables-restore.ts';
+import { runIptables } from '../../src/netfilter/xtables/iptables-run.ts';
 import { kernelTablesMissing } from './kernel-tables.ts';
 import { SETS } from './random-rules.ts';
 import { TestHost } from './test-host.ts';

@@ -4,14 +4,14 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../src/base/rng.ts';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
-import { splitWords } from '../../src/netfilter/iptables-restore.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
+import { splitWords } from '../../src/netfilter/xtables/iptables-restore.ts';
 import {
   parseRestoreArguments,
   runIptables,
   runIptablesRestore,
   runIptablesSave,
-} from '../../src/netfilter/iptables-run.ts';
+} from '../../src/netfilter/xtables/iptables-run.ts';
 import { DELETIONS, EXTENSIONS, LISTINGS, MISTAKES, RESTORES } from './iptables-calls.ts';
 import { kernelTablesMissing } from './kernel-tables.ts';
 import { randomTable } from './random-rules.ts';

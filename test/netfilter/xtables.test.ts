@@ -14,10 +14,10 @@ import {
   view,
 } from '../../src/link/frame.ts';
 import { Hook } from '../../src/netfilter/hook.ts';
-import type { TableName } from '../../src/netfilter/ip-table.ts';
-import { IpTables } from '../../src/netfilter/ip-tables.ts';
 import { runIpset } from '../../src/netfilter/ipset/ipset-run.ts';
 import { Packet } from '../../src/netfilter/packet.ts';
+import type { TableName } from '../../src/netfilter/xtables/ip-table.ts';
+import { IpTables } from '../../src/netfilter/xtables/ip-tables.ts';
 import { NS_PER_S } from '../../src/sim/sim.ts';
 import { fold, pseudoSum } from '../../src/wire/checksum.ts';
 import { sumBytes } from './sum-bytes.ts';

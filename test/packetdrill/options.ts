@@ -2,7 +2,7 @@
 
 import { ERRNO_NUMBER } from '../../src/stack/errno.ts';
 import { PathMtuDiscovery } from '../../src/stack/path-mtu-discovery.ts';
-import type { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import type { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import type { Expression } from './syntax.ts';
 import { field, fieldsOf, itemsOf, numberOf } from './values.ts';
 import { NotApplicable } from './verdict.ts';

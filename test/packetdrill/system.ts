@@ -2,8 +2,8 @@
 // answers null ("still blocks"): coroutines on virtual time without a stack of their own.
 
 import type { NetNamespace } from '../../src/stack/netns.ts';
-import { TcpState } from '../../src/stack/tcp-sock.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpState } from '../../src/stack/tcp/tcp-sock.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { type Extra, getOption, setOption } from './options.ts';
 import type { Expression, SystemCall } from './syntax.ts';
 import { LOCAL, REMOTE } from './tun.ts';

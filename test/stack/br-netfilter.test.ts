@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bridge } from '../../src/link/bridge.ts';
 import { netfilterOf } from '../../src/stack/netfilter-host.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { UdpSocket } from '../../src/stack/udp-socket.ts';
 import { ip, mac, Net } from './net.ts';
 

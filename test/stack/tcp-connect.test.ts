@@ -4,7 +4,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Errno } from '../../src/stack/errno.ts';
 import { PacketSocket } from '../../src/stack/packet-socket.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { finish, pseudoSum, sum } from '../../src/wire/checksum.ts';
 import { IPV4_DESTINATION, IPV4_ID, IPV4_SOURCE, writeIpv4 } from '../../src/wire/ipv4.ts';
 import { TCP_ACK, TCP_FLAGS, TCP_SEQUENCE, TcpFlag, writeTcp } from '../../src/wire/tcp.ts';

@@ -3,10 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { NS_PER_MS } from '../../src/sim/sim.ts';
-import { tcpInitCongestionControl, tcpSetCongestionControl } from '../../src/stack/tcp-cong-choice.ts';
-import { cubicRoot } from '../../src/stack/tcp-cubic.ts';
-import { TcpCaState, TcpSock, tcpMstampRefresh } from '../../src/stack/tcp-sock.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { tcpInitCongestionControl, tcpSetCongestionControl } from '../../src/stack/tcp/tcp-cong-choice.ts';
+import { cubicRoot } from '../../src/stack/tcp/tcp-cubic.ts';
+import { TcpCaState, TcpSock, tcpMstampRefresh } from '../../src/stack/tcp/tcp-sock.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { Net } from './net.ts';
 
 /** RFC 9438 section 5: C, and section 4.6: beta. */

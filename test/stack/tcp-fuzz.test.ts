@@ -9,8 +9,8 @@ import { impair } from '../../src/link/cable.ts';
 import type { Handler, NetDevice } from '../../src/link/device.ts';
 import type { Frame } from '../../src/link/frame.ts';
 import { NS_PER_MS, NS_PER_S } from '../../src/sim/sim.ts';
-import { tcpVerifyScoreboard } from '../../src/stack/tcp-scoreboard.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { tcpVerifyScoreboard } from '../../src/stack/tcp/tcp-scoreboard.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { ip, Net } from './net.ts';
 
 const SEEDS = 2000;

@@ -7,7 +7,7 @@ import { Rng } from '../../src/base/rng.ts';
 import { impair } from '../../src/link/cable.ts';
 import { NS_PER_MS } from '../../src/sim/sim.ts';
 import type { NetNamespace } from '../../src/stack/netns.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { ip, Net } from './net.ts';
 
 const SEEDS = 400;

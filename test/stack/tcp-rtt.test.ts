@@ -4,11 +4,11 @@
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../src/base/rng.ts';
 import { JIFFY } from '../../src/sim/jiffies.ts';
-import { TcpAckFlag } from '../../src/stack/tcp-ack-flag.ts';
-import { RateSample } from '../../src/stack/tcp-rate.ts';
-import { tcpAckUpdateRtt, tcpRttEstimator, tcpSetRto } from '../../src/stack/tcp-rtt.ts';
-import { TcpSock, tcpMstampRefresh } from '../../src/stack/tcp-sock.ts';
-import { NO_MINIMUM, WindowedMin } from '../../src/stack/tcp-windowed-min.ts';
+import { TcpAckFlag } from '../../src/stack/tcp/tcp-ack-flag.ts';
+import { RateSample } from '../../src/stack/tcp/tcp-rate.ts';
+import { tcpAckUpdateRtt, tcpRttEstimator, tcpSetRto } from '../../src/stack/tcp/tcp-rtt.ts';
+import { TcpSock, tcpMstampRefresh } from '../../src/stack/tcp/tcp-sock.ts';
+import { NO_MINIMUM, WindowedMin } from '../../src/stack/tcp/tcp-windowed-min.ts';
 import { Net } from './net.ts';
 
 function connection(sysctls: Record<string, string> = {}): { net: Net; sk: TcpSock } {

@@ -5,13 +5,13 @@
 import { describe, expect, it } from 'vitest';
 import { impair } from '../../src/link/cable.ts';
 import { allocFrame, frameStart, freeFrame, view } from '../../src/link/frame.ts';
-import { AckResult, tcpAck } from '../../src/stack/tcp-ack.ts';
-import { TcpAckFlag } from '../../src/stack/tcp-ack-flag.ts';
-import { tcpVerifyScoreboard } from '../../src/stack/tcp-scoreboard.ts';
-import { TcpSegment } from '../../src/stack/tcp-segment.ts';
-import { Tcpcb } from '../../src/stack/tcp-skb.ts';
-import { TcpCaState, type TcpSock, tcpMstampRefresh } from '../../src/stack/tcp-sock.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { AckResult, tcpAck } from '../../src/stack/tcp/tcp-ack.ts';
+import { TcpAckFlag } from '../../src/stack/tcp/tcp-ack-flag.ts';
+import { tcpVerifyScoreboard } from '../../src/stack/tcp/tcp-scoreboard.ts';
+import { TcpSegment } from '../../src/stack/tcp/tcp-segment.ts';
+import { Tcpcb } from '../../src/stack/tcp/tcp-skb.ts';
+import { TcpCaState, type TcpSock, tcpMstampRefresh } from '../../src/stack/tcp/tcp-sock.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { TcpFlag } from '../../src/wire/tcp.ts';
 import { ip, Net } from './net.ts';
 

@@ -5,8 +5,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { impair } from '../../src/link/cable.ts';
 import type { NetNamespace } from '../../src/stack/netns.ts';
-import { TcpState } from '../../src/stack/tcp-sock.ts';
-import { TcpSocket } from '../../src/stack/tcp-socket.ts';
+import { TcpState } from '../../src/stack/tcp/tcp-sock.ts';
+import { TcpSocket } from '../../src/stack/tcp/tcp-socket.ts';
 import { ip, Net } from './net.ts';
 
 let net: Net;

@@ -1,8 +1,8 @@
 // Elements as people write them: `10.0.0.1,tcp:80,10.0.1.0/24` (ipset 7.17 lib/parse.c).
 
 import { formatIpv4, type Ipv4, maskIpv4 } from '../../addr/ipv4.ts';
-import { numericAddress, unsigned } from '../option-text.ts';
-import { protocolName, protocolNumber, servicePort } from '../protocol-names.ts';
+import { numericAddress, unsigned } from '../xtables/option-text.ts';
+import { protocolName, protocolNumber, servicePort } from '../xtables/protocol-names.ts';
 import type { Element } from './ip-set.ts';
 import type { SetSlot } from './ip-sets.ts';
 import type { SetType } from './set-type.ts';

@@ -9,8 +9,8 @@
 import { type Ipv4, maskIpv4 } from '../../addr/ipv4.ts';
 import * as frames from '../../link/frame.ts';
 import type { Ns, Sim } from '../../sim/sim.ts';
+import { TupleTable } from '../conntrack/tuple-table.ts';
 import type { Packet } from '../packet.ts';
-import { TupleTable } from '../tuple-table.ts';
 import type { SetSlot } from './ip-sets.ts';
 import type { SetType } from './set-type.ts';
 

@@ -2,9 +2,9 @@
 // Elements are listed in the order in which they came; the kernel lists them by a hash with a secret.
 
 import { NS_PER_S } from '../../sim/sim.ts';
-import { splitWords } from '../iptables-restore.ts';
-import type { ProgramOutput } from '../iptables-run.ts';
-import { unsigned } from '../option-text.ts';
+import { splitWords } from '../xtables/iptables-restore.ts';
+import type { ProgramOutput } from '../xtables/iptables-run.ts';
+import { unsigned } from '../xtables/option-text.ts';
 import { ElementSyntax, elementText, emptyElement, parseElements } from './element-text.ts';
 import { AddResult, type Element, type IpSet, type SetOptions } from './ip-set.ts';
 import { type IpSets, SetError, type SetSlot } from './ip-sets.ts';

@@ -5,7 +5,7 @@ import type { Ipv4 } from '../../addr/ipv4.ts';
 import type { Frame } from '../../link/frame.ts';
 import { KernelTimer } from '../../sim/jiffies.ts';
 import type { Ns, Sim } from '../../sim/sim.ts';
-import { ctOf } from '../nf-conn.ts';
+import { ctOf } from '../conntrack/nf-conn.ts';
 import type { IpvsDestination } from './service.ts';
 import { IpvsState } from './state.ts';
 

@@ -2,7 +2,7 @@
 
 import { formatIpv4, type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
 import { IcmpUnreach } from '../../wire/icmp.ts';
-import { NatRangeFlag } from '../nat-range.ts';
+import { NatRangeFlag } from '../conntrack/nat-range.ts';
 import type { Packet } from '../packet.ts';
 import { Verdict } from '../verdict.ts';
 import { BREAK, type NftOp, type NftPart, nftPart as part } from './nft-chain.ts';

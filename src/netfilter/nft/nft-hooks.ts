@@ -1,10 +1,10 @@
 // The base chains of nftables on the hooks of a namespace, and the way to its tables. Chains of type nat are asked once per
 // connection, through the NAT engine that iptables uses too.
 
+import { type NatRange, NatRangeFlag, natMasquerade, natRange, natSetupInfo } from '../conntrack/nat.ts';
+import { ctOf } from '../conntrack/nf-conn.ts';
 import { Hook } from '../hook.ts';
-import { type NatRange, NatRangeFlag, natMasquerade, natRange, natSetupInfo } from '../nat.ts';
 import type { Netfilter } from '../netfilter.ts';
-import { ctOf } from '../nf-conn.ts';
 import type { Packet } from '../packet.ts';
 import { Verdict } from '../verdict.ts';
 import { BREAK } from './nft-chain.ts';

@@ -2,8 +2,8 @@
 // What is emulated is what kube-proxy, Flannel and people's own service rules use; the rest is refused by name.
 
 import * as frames from '../../link/frame.ts';
+import { CtInfo, CtStatus, ctInfoOf, ctOf, isUntracked, setUntracked } from '../conntrack/nf-conn.ts';
 import { AddressType } from '../netfilter-host.ts';
-import { CtInfo, CtStatus, ctInfoOf, ctOf, isUntracked, setUntracked } from '../nf-conn.ts';
 import { Verdict } from '../verdict.ts';
 import { readCounter, readLog, readMasquerade, readNat, readReject, readUpdate } from './nft-action.ts';
 import { BREAK, type NftPart, nftPart as part } from './nft-chain.ts';

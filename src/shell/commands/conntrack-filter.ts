@@ -1,9 +1,9 @@
 // The options of conntrack(8) 1.4.7 that choose entries, and its own words for what is wrong with them.
 
 import { type Ipv4, maskIpv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { hasPorts } from '../../netfilter/conntrack-protocol.ts';
-import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp-state.ts';
-import { CtStatus, type NfConn } from '../../netfilter/nf-conn.ts';
+import { hasPorts } from '../../netfilter/conntrack/conntrack-protocol.ts';
+import { TCP_STATE_NAMES } from '../../netfilter/conntrack/conntrack-tcp-state.ts';
+import { CtStatus, type NfConn } from '../../netfilter/conntrack/nf-conn.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 import { PROTOCOLS } from './conntrack-format.ts';
 

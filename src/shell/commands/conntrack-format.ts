@@ -1,10 +1,10 @@
 // How conntrack(8) 1.4.7 writes an entry: one line, the parts in the order of libnetfilter_conntrack's default output.
 
 import { formatIpv4, type Ipv4 } from '../../addr/ipv4.ts';
-import { CtMessage } from '../../netfilter/conntrack-event.ts';
-import { DCCP, GRE, hasPorts, SCTP, UDPLITE } from '../../netfilter/conntrack-protocol.ts';
-import { TCP_STATE_NAMES } from '../../netfilter/conntrack-tcp-state.ts';
-import { CtStatus, type NfConn } from '../../netfilter/nf-conn.ts';
+import { CtMessage } from '../../netfilter/conntrack/conntrack-event.ts';
+import { DCCP, GRE, hasPorts, SCTP, UDPLITE } from '../../netfilter/conntrack/conntrack-protocol.ts';
+import { TCP_STATE_NAMES } from '../../netfilter/conntrack/conntrack-tcp-state.ts';
+import { CtStatus, type NfConn } from '../../netfilter/conntrack/nf-conn.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 

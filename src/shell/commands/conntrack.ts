@@ -1,8 +1,8 @@
 // conntrack(8) 1.4.7: lists, watches and deletes the connections of the namespace. Creating entries by hand (-I) and the
 // expectation table (helpers) are not emulated.
 
-import { CtMessage } from '../../netfilter/conntrack-event.ts';
-import type { NfConn } from '../../netfilter/nf-conn.ts';
+import { CtMessage } from '../../netfilter/conntrack/conntrack-event.ts';
+import type { NfConn } from '../../netfilter/conntrack/nf-conn.ts';
 import { netfilterOf } from '../../stack/netfilter-host.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { type ConntrackCall, ConntrackUsage, parseConntrack } from './conntrack-filter.ts';

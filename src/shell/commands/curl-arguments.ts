@@ -1,8 +1,8 @@
 // The command line of curl: its options with and without values, short ones in clusters, into what apps/curl.ts takes.
 
 import { type Ipv4, parseIpv4 } from '../../addr/ipv4.ts';
-import type { CurlOptions, CurlTarget } from '../../apps/curl-options.ts';
-import { join } from '../../apps/http-message.ts';
+import type { CurlOptions, CurlTarget } from '../../apps/http/curl-options.ts';
+import { join } from '../../apps/http/http-message.ts';
 import { NS_PER_S, type Ns } from '../../sim/sim.ts';
 
 /** Why the command line cannot be taken; the exit status is 2. */

@@ -1,7 +1,7 @@
 // curl over HTTP: the command around apps/curl.ts. Files are written when curl has ended.
 
-import { Curl } from '../../apps/curl.ts';
-import { join } from '../../apps/http-message.ts';
+import { Curl } from '../../apps/http/curl.ts';
+import { join } from '../../apps/http/http-message.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { curlArguments } from './curl-arguments.ts';
 import { runProgram } from './run-program.ts';

@@ -6,7 +6,7 @@ import {
   runIptables,
   runIptablesRestore,
   runIptablesSave,
-} from '../../netfilter/iptables-run.ts';
+} from '../../netfilter/xtables/iptables-run.ts';
 import { netfilterOf } from '../../stack/netfilter-host.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { formatDate } from '../date-format.ts';

@@ -4,7 +4,7 @@ import type { Ipv4 } from '../../addr/ipv4.ts';
 import { Netcat } from '../../apps/netcat.ts';
 import { NetcatTcp } from '../../apps/netcat-tcp.ts';
 import { GAI_TEXT } from '../../apps/resolve.ts';
-import { serviceName, servicePort } from '../../netfilter/protocol-names.ts';
+import { serviceName, servicePort } from '../../netfilter/xtables/protocol-names.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';

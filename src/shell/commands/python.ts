@@ -2,7 +2,7 @@
 // same name.
 
 import { parseIpv4 } from '../../addr/ipv4.ts';
-import { PythonHttpServer } from '../../apps/python-http-server.ts';
+import { PythonHttpServer } from '../../apps/http/python-http-server.ts';
 import { osErrorTraceback, traceback } from '../../apps/python-text.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import type { CommandContext } from '../command-context.ts';

@@ -1,7 +1,7 @@
 // The filter expressions of ss(8): `state`, `exclude`, and conditions on addresses and ports joined by and, or, not.
 
 import { type Ipv4, maskIpv4, parseIpv4 } from '../../addr/ipv4.ts';
-import { servicePort } from '../../netfilter/protocol-names.ts';
+import { servicePort } from '../../netfilter/xtables/protocol-names.ts';
 
 export interface SsEndpoints {
   readonly local: Ipv4;

@@ -1,6 +1,6 @@
 // What ss -i, -o and -m print of a TCP socket (iproute2 misc/ss.c tcp_stats_print, tcp_timer_print, print_skmeminfo).
 
-import type { TcpInfo } from '../../stack/tcp-info.ts';
+import type { TcpInfo } from '../../stack/tcp/tcp-info.ts';
 
 /** tcpi_snd_ssthresh from here on is "no threshold" to ss */
 const SSTHRESH_NONE = 0xffff;

@@ -2,11 +2,11 @@
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { ownerOf } from '../../apps/socket-owner.ts';
-import { serviceName } from '../../netfilter/protocol-names.ts';
+import { serviceName } from '../../netfilter/xtables/protocol-names.ts';
 import { NS_PER_MS } from '../../sim/sim.ts';
-import { tcpInfo } from '../../stack/tcp-info.ts';
-import { IcskTime, type TcpSock, TcpState } from '../../stack/tcp-sock.ts';
-import type { TcpEndpoint } from '../../stack/tcp-table.ts';
+import { tcpInfo } from '../../stack/tcp/tcp-info.ts';
+import { IcskTime, type TcpSock, TcpState } from '../../stack/tcp/tcp-sock.ts';
+import type { TcpEndpoint } from '../../stack/tcp/tcp-table.ts';
 import type { UdpSocket } from '../../stack/udp-socket.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';

@@ -1,6 +1,6 @@
 // The small TCP programs that the reference stimuli name: tcphold.py, httpd.py (also under their names without .py).
 
-import { Httpd } from '../../apps/httpd.ts';
+import { Httpd } from '../../apps/http/httpd.ts';
 import { traceback } from '../../apps/python-text.ts';
 import { TcpEcho } from '../../apps/tcp-echo.ts';
 import { TcpHold } from '../../apps/tcp-hold.ts';

@@ -2,7 +2,7 @@
 
 import { formatIpv4 } from '../../addr/ipv4.ts';
 import { NetcatTcp } from '../../apps/netcat-tcp.ts';
-import { serviceName, servicePort } from '../../netfilter/protocol-names.ts';
+import { serviceName, servicePort } from '../../netfilter/xtables/protocol-names.ts';
 import { ERRNO_TEXT } from '../../stack/errno.ts';
 import { IpProtocol } from '../../wire/ipv4.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';

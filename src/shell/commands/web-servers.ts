@@ -1,7 +1,7 @@
 // nginx and agnhost netexec as commands. nginx without `daemon off;` goes on in the background.
 
-import { Netexec } from '../../apps/netexec.ts';
-import { Nginx } from '../../apps/nginx.ts';
+import { Netexec } from '../../apps/http/netexec.ts';
+import { Nginx } from '../../apps/http/nginx.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { runWithFiles } from './program-files.ts';
 import { runProgram } from './run-program.ts';

@@ -1,6 +1,6 @@
 // wget as GNU's, and busybox's under `busybox wget`.
 
-import { Wget } from '../../apps/wget.ts';
+import { Wget } from '../../apps/http/wget.ts';
 import { NS_PER_S } from '../../sim/sim.ts';
 import type { ShellCommand, ShellContext } from '../command.ts';
 import { runProgram } from './run-program.ts';
