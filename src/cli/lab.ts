@@ -28,6 +28,7 @@ interface LabCommandOptions {
   readonly out?: string;
   readonly force?: true;
   readonly seed: number;
+  readonly uptime: number;
   readonly maxEvents?: number;
   readonly maxTime?: number;
   readonly json?: true;
@@ -41,6 +42,7 @@ export function registerLab(program: Command): void {
     .option('-o, --out <dir>', 'write captures there (a case: captures/<name>/ by default; a script: none)')
     .option('--force', 'replace captures that exist')
     .option('--seed <n>', 'seed of everything random', parseSeed, 1)
+    .option('--uptime <time>', 'how long the machine has been up before: the phase of its timers', parseDuration, 0)
     .option('--max-events <n>', 'end the run after this many events', parseCount)
     .option('--max-time <time>', 'end the run at this virtual time (1.5s, 10m, 2h)', parseDuration)
     .option('--json', 'print one JSON object about the run instead of its output')
@@ -67,6 +69,7 @@ async function lab(path: string, options: LabCommandOptions): Promise<void> {
     out: options.out ?? null,
     overwrite: options.force === true,
     seed: options.seed,
+    uptime: options.uptime,
     ...limits,
     streams: {
       out: (text) => {

@@ -33,6 +33,8 @@ export interface LabOptions {
   readonly out: string | null;
   readonly overwrite: boolean;
   readonly seed: number;
+  /** how long the machine has been up when the script begins: where the kernel's timer wheel stands then; default 0 */
+  readonly uptime?: Ns;
   readonly maxEvents: number;
   readonly maxTime: Ns;
   readonly streams: Streams;
@@ -103,7 +105,11 @@ export class Lab {
     const { path } = this.#options;
     const work = isDirectory(path) ? this.#prepareCase(path) : this.#prepareScript(path);
     const { runner } = this.shell;
-    const main = runner.spawn('main', null, work)!;
+    const { uptime = 0 } = this.#options;
+    const main = runner.spawn('main', null, async (process) => {
+      if (uptime > 0) await process.sleep(uptime);
+      return work(process);
+    })!;
     let end: RunEnd;
     try {
       end = await runner.run(main, { maxEvents: this.#options.maxEvents, maxTime: this.#options.maxTime });

@@ -179,6 +179,14 @@ describe('a network made by a script', () => {
     ip netns exec a tcpdump -i eth0 || echo "no tcpdump"
   `;
 
+  it('begins when the machine has been up for as long as --uptime says', async () => {
+    const path = script('date +%s.%N', 'when.sh');
+    expect(await lab(path)).toBe(0);
+    const cold = Number(written);
+    expect(await lab(path, '--uptime', '1h')).toBe(0);
+    expect(Math.round(Number(written) - cold)).toBe(3600);
+  });
+
   it('carries ping and UDP, is captured with --out, and repeats to the byte', async () => {
     const path = script(NETWORK, 'net.sh');
     expect(await lab(path, '--out', join(directory, 'one'))).toBe(0);
