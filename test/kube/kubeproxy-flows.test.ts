@@ -97,6 +97,10 @@ const DIFFERENT: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const MODES = ['iptables', 'ipvs', 'nftables'] as const;
 
 describe.each(MODES)('mode %s', (mode) => {
+  it('leaves alone what is no Service of its', () => {
+    expect(start(mode, []).send('10.0.0.2', '203.0.113.9', 80, 'TCP').kind).toBe('untouched');
+  });
+
   describe.each(cases.map((c) => [c.test.replace(/ .*/, ''), c] as const))('%s', (_name, facts) => {
     const services = facts.services ?? [facts.service!];
     const flows = facts.flows.map((flow) => {
