@@ -52,6 +52,15 @@ export function natHook(packet: Packet, rules: NatRules): DropReason | typeof HO
       if (ct.conntrack.host.wantsNotes) noteMapping(packet, ct, manip);
       return rewrite(packet, ct, info, manip);
     }
+  } else if (
+    packet.protocol === IpProtocol.UDP &&
+    manip === NatManip.DESTINATION &&
+    info === CtInfo.ESTABLISHED &&
+    (ct.status & CtStatus.DST_NAT) !== 0 &&
+    ct.conntrack.host.wantsNotes
+  ) {
+    // UDP flows have no end that a reader could see: who asks why a datagram went there finds the answer in its comment.
+    noteMapping(packet, ct, manip, ', as it was chosen when the flow began');
   }
   if (
     hook === Hook.POST_ROUTING &&
@@ -176,14 +185,14 @@ function rewriteIcmpError(packet: Packet, ct: NfConn, info: CtInfo, manip: NatMa
 }
 
 /** Tells a reader of the capture what became of a new connection. */
-function noteMapping(packet: Packet, ct: NfConn, manip: NatManip): void {
+function noteMapping(packet: Packet, ct: NfConn, manip: NatManip, since = ''): void {
   const { host } = ct.conntrack;
   const ports = hasPorts(ct.proto);
   if (manip === NatManip.DESTINATION) {
     if ((ct.status & CtStatus.DST_NAT) === 0) return;
     const port = ports ? `:${ct.oDport}` : '';
     const to = ports ? `:${ct.rSport}` : '';
-    host.note(packet.frame, `${host.label}: DNAT ${formatIpv4(ct.oDst)}${port} -> ${formatIpv4(ct.rSrc)}${to}`);
+    host.note(packet.frame, `${host.label}: DNAT ${formatIpv4(ct.oDst)}${port} -> ${formatIpv4(ct.rSrc)}${to}${since}`);
     return;
   }
   if ((ct.status & CtStatus.SRC_NAT) === 0) return;
